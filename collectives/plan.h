@@ -1,0 +1,256 @@
+// The IR: what one rank does in one collective call.
+//
+// A Plan is a short list of steps in up to four lanes. It knows neither sizes nor pointers nor
+// transports, so the same plan is executed, verified, priced, simulated and drawn. Generators
+// (algorithms/) emit it through PlanBuilder; everything else only reads it.
+//
+// The eight rules
+//  1. Matching. The k-th send from rank s to rank d on lane l meets the k-th receive of d from s on l.
+//     No wildcards and no branch on data: a plan is a marked graph, one execution stands for all.
+//  2. A send is a post: it does not wait for the receiver. Each (edge, lane) holds W posts, a further
+//     one blocks its lane (proof: W = 1). The source stays read-locked until the receiver is done
+//     with it; kDrain waits for that. The proof assumes that the payload is read as late as the drain.
+//  3. Peers are map[(a·i + b·j + c) mod m]; i and j are loop variables, the map is the identity or a
+//     table of ranks. So a ring is six steps at any size.
+//  4. A Ref names chunks of a buffer: chunk k of C begins at ⌊k·count/C⌋. Empty chunks move nothing
+//     and still match: the shape of a plan never depends on the size.
+//  5. Every lane has its own loop over tiles; all ranks use the same trip count T.
+//  6. Operands combine in the order written, the local one included.
+//  7. Lanes run concurrently, the steps of one in order; kSignal and kWait count tokens between them.
+//  8. A generator emits one rank's plan without the others, in O(log n) or O(1) steps.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <span>
+#include <vector>
+
+#include "kernels/reduce.h"
+
+namespace tutti {
+
+inline constexpr int kMaxLanes = 4;
+
+/// a·i + b·j + c, where i is the outer and j the inner round loop (0 outside of them).
+struct Expr {
+  std::int32_t a = 0, b = 0, c = 0;
+
+  constexpr Expr() = default;
+  constexpr Expr(int constant) : c(constant) {}  // NOLINT: ranks and chunk numbers are expressions
+  constexpr Expr(std::int32_t i, std::int32_t j, std::int32_t constant) : a(i), b(j), c(constant) {}
+
+  friend constexpr Expr operator+(Expr x, Expr y) { return {x.a + y.a, x.b + y.b, x.c + y.c}; }
+  friend constexpr Expr operator-(Expr x, Expr y) { return {x.a - y.a, x.b - y.b, x.c - y.c}; }
+  friend constexpr Expr operator*(int k, Expr x) { return {k * x.a, k * x.b, k * x.c}; }
+  friend constexpr bool operator==(const Expr&, const Expr&) = default;
+};
+
+/// The values of the loop variables at a step: t counts tiles, i and j rounds.
+struct LoopVars {
+  std::uint32_t t = 0, i = 0, j = 0;
+};
+
+/// The expression modulo m, in 0 … m-1.
+constexpr std::uint32_t evaluate(Expr e, const LoopVars& v, std::uint32_t m) {
+  if (e.a == 0 && e.b == 0 && e.c >= 0 && static_cast<std::uint32_t>(e.c) < m)
+    return static_cast<std::uint32_t>(e.c);
+  const std::int64_t value = std::int64_t{e.a} * v.i + std::int64_t{e.b} * v.j + e.c;
+  const std::int64_t rest = value % std::int64_t{m};
+  return static_cast<std::uint32_t>(rest < 0 ? rest + m : rest);
+}
+
+/// A rank: maps[map][index mod m]. Map 0 is the identity over all ranks of the communicator.
+struct Peer {
+  Expr index;
+  std::uint16_t map = 0;
+};
+
+enum class Buffer : std::uint8_t { kInput, kOutput, kScratch };
+
+/// How tiles and chunks nest. kTileMajor: chunk k of tile t begins at ⌊(tC+k)·count/(TC)⌋ (buffers that
+/// all ranks hold whole). kChunkMajor: at ⌊(kT+t)·count/(CT)⌋ (buffers whose chunks belong to ranks).
+enum class Nesting : std::uint8_t { kTileMajor, kChunkMajor };
+
+struct Grid {
+  std::uint32_t chunks = 1;  // C
+  Nesting nesting = Nesting::kTileMajor;
+  friend bool operator==(const Grid&, const Grid&) = default;
+};
+
+/// Chunks of a buffer, sent as one message: `total` chunks in runs of `run`, the runs `stride`
+/// apart, beginning at chunk `first`; all modulo the grid's C, in this order.
+/// In scratch, `slot` says which of the plan's scratch slots; a slot is as long as a tile and uses
+/// the same chunk boundaries, relative to the tile's begin.
+struct Ref {
+  Buffer buffer = Buffer::kInput;
+  std::uint16_t grid = 0;  // index into Plan::grids
+  Expr slot;               // scratch only, modulo the plan's scratch_slots
+  Expr first;
+  std::uint32_t run = 1, stride = 1, total = 1;
+};
+
+/// One input of a reduction or move.
+struct Operand {
+  enum class Kind : std::uint8_t {
+    kLocal,  // ref
+    kPeer,   // the next message from `peer`
+    kPeers,  // the next message from each of maps[map][index … index+count-1], in this order, in which
+             // oneself means ref
+    kSlots,  // the same members, but each from the scratch slot numbered by its rank (ref's chunks), in
+             // which oneself means ref
+  };
+  Kind kind = Kind::kLocal;
+  Ref ref;
+  Peer peer;
+  std::uint32_t count = 1;  // members of kPeers and kSlots
+};
+
+struct Step {
+  enum class Op : std::uint8_t {
+    kSend,    // post ref to peer
+    kReduce,  // ref = operands combined in order; one operand: a move (recv, copy)
+    kScale,   // ref = pre-scale(the one local operand): raw becomes partial
+    kDrain,   // wait until all but the newest `lag` sends of lane `lane` to peer are read
+    kSignal,  // give a token to lane `lane`
+    kWait,    // take a token given by lane `lane`
+    kLoop,    // `trips` times (kTiles: T times); `jump` is the index of the matching kEnd
+    kTiles,
+    kEnd,     // `jump` is the index of the matching kLoop or kTiles
+  };
+  Op op = Op::kEnd;
+  bool finish = false;  // kReduce: the result is final, so the op's post-scaling happens here
+  ReduceShape shape = ReduceShape::kFold;
+  std::uint8_t lane = 0;   // kDrain, kSignal, kWait
+  std::uint8_t depth = 0;  // kLoop, kEnd: 1 counts i, 2 counts j; 0 counts tiles
+  std::uint32_t lag = 0;
+  std::uint32_t trips = 0;
+  std::uint32_t jump = 0;
+  Peer peer;  // kSend, kDrain
+  Ref ref;
+  std::uint32_t operand_begin = 0, operand_count = 0;  // kReduce, kScale: Plan::operands
+};
+
+/// One rank's plan. Immutable once built; freely shared between threads.
+struct Plan {
+  std::uint32_t rank = 0, size = 1;
+  std::uint32_t scratch_slots = 0;  // each as long as a tile
+  bool in_order = true;             // operands combine in rank order (what non-commutative ops need)
+  bool moves_only = false;          // no arithmetic: data is copied (broadcast)
+  std::vector<Grid> grids;
+  std::vector<std::vector<std::uint32_t>> maps;  // [0] is empty: the identity
+  std::vector<Step> steps;                       // lane after lane
+  std::vector<Operand> operands;
+  std::vector<std::uint32_t> lane_begin;         // lanes + 1 entries: steps of lane l
+  std::uint64_t hash = 0;                        // of everything above
+
+  int lanes() const { return static_cast<int>(lane_begin.size()) - 1; }
+  std::span<const Operand> operands_of(const Step& s) const {
+    return std::span(operands).subspan(s.operand_begin, s.operand_count);
+  }
+  std::uint32_t rank_of(const Peer& p, const LoopVars& v, std::uint32_t offset = 0) const {
+    const std::uint32_t m = p.map == 0 ? size : static_cast<std::uint32_t>(maps[p.map].size());
+    const std::uint32_t k = evaluate(p.index + Expr(static_cast<int>(offset)), v, m);
+    return p.map == 0 ? k : maps[p.map][k];
+  }
+};
+
+/// What a generator is told. `rank` and `size` are ints: they enter chunk arithmetic.
+struct Shape {
+  int rank = 0;
+  int size = 1;
+  int root = 0;
+  bool in_place = false;    // input and output are the same buffer on this rank
+  bool pre_scaled = false;  // the input must be scaled first
+  int shards = 1;           // parameter_server
+};
+
+/// Walks one lane of a plan; loops are resolved here and nowhere else.
+class LaneCursor {
+ public:
+  LaneCursor() = default;
+  LaneCursor(const Plan& plan, int lane, std::uint32_t trips);
+
+  /// The step to do now; nullptr at the end. Never a loop step.
+  const Step* step() const { return pc_ == end_ ? nullptr : &steps_[pc_]; }
+  const LoopVars& vars() const { return vars_; }
+  /// The step's index in Plan::steps.
+  std::uint32_t index() const { return pc_; }
+  void advance() {
+    ++pc_;
+    if (pc_ != end_ && steps_[pc_].op >= Step::Op::kLoop) settle();
+  }
+
+ private:
+  void settle();  // runs loop steps until a real step or the end
+  std::uint32_t& counter(std::uint8_t depth) {
+    return depth == 0 ? vars_.t : depth == 1 ? vars_.i : vars_.j;
+  }
+
+  const Step* steps_ = nullptr;
+  std::uint32_t pc_ = 0, end_ = 0, trips_ = 1;
+  LoopVars vars_;
+};
+
+/// Writes a plan. Usage: see algorithms/all_reduce_ring.cpp.
+class PlanBuilder {
+ public:
+  /// `chunks` is the C of the refs made by in(), out() and scratch().
+  PlanBuilder(const Shape& shape, int chunks, int scratch_slots = 0);
+
+  Ref in(Expr first, int run = 1) const { return ref(Buffer::kInput, grid_, first, run); }
+  Ref out(Expr first, int run = 1) const { return ref(Buffer::kOutput, grid_, first, run); }
+  Ref scratch(Expr slot, Expr first, int run = 1) const;
+  Ref all_in() const { return in(0, chunks_); }
+  Ref all_out() const { return out(0, chunks_); }
+  Ref all_scratch(Expr slot) const { return scratch(slot, 0, chunks_); }
+
+  /// An operand: the next message from one rank.
+  Operand from(Expr rank) const;
+  /// Operands of all ranks in rank order; oneself means `own`.
+  Operand from_all(const Ref& own) const;
+  /// The same, of messages that were received into the scratch slots numbered by rank.
+  Operand from_all_slots(const Ref& own) const;
+  static Operand local(const Ref& ref) { return {Operand::Kind::kLocal, ref, {}, 1}; }
+
+  void send(Expr to, const Ref& ref);
+  void recv(Expr from, const Ref& to);
+  void copy(const Ref& dst, const Ref& src);
+  /// dst = operands combined in order. Returns the step, to mark it final or give it a shape.
+  Step& reduce(const Ref& dst, std::initializer_list<Operand> operands);
+  void drain(Expr peer, int lane, int lag);
+  void signal(int lane);
+  void wait(int lane);
+
+  void tiles(const std::function<void()>& body);
+  void loop(int trips, const std::function<void(Expr)>& body);
+  /// Steps of `body` go to lane `lane`. Lane 0 is the default.
+  void lane(int lane, const std::function<void()>& body);
+
+  /// The operands do not combine in rank order.
+  void out_of_order() { plan_.in_order = false; }
+
+  /// The plan, with the drains that its own writes need and its hash. The builder is spent.
+  Plan finish();
+
+ private:
+  Ref ref(Buffer buffer, int grid, Expr first, int run) const;
+  Step& append(Step step);
+  void prescale();
+
+  Shape shape_;
+  int chunks_;
+  std::uint16_t grid_ = 0;
+  int lane_ = 0;
+  int depth_ = 0;
+  Plan plan_;
+  std::vector<Step> lanes_[kMaxLanes];
+};
+
+/// Inserts the drains without which a rank would overwrite what a peer may still read. Done by
+/// PlanBuilder::finish(). Only drains whose peer is constant, or the same expression of the loop
+/// that both the send and the write stand in, are found; others are the generator's, and the
+/// verifier finds the missing ones.
+void insert_drains(Plan& plan);
+
+}  // namespace tutti

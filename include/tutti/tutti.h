@@ -1,0 +1,210 @@
+/**
+ * Tutti: collective communication between ranks (processes or threads).
+ *
+ * The C API, and the only installed C header. C99 and C++.
+ *
+ * Conventions
+ *  - Every call returns a tutti_status; results come through pointers, which are written only on
+ *    success. tutti_error_text() tells the whole story of the last failure.
+ *  - A *collective* call must be made by every rank of the communicator, in the same order, with
+ *    the same arguments (except the buffers). It blocks until this rank's part is complete: its
+ *    result is there and its buffers may be used again.
+ *  - Arguments are in NCCL's order; `options` always comes last, and NULL means the defaults.
+ *  - Structures that a caller fills begin with their size: set it with the _INIT macros. Later
+ *    versions append fields; a shorter structure keeps its old meaning.
+ *
+ * Threads: one thread at a time may use a communicator and the memory and ops created on it; which
+ * thread may change between calls. Different communicators are independent. tutti_version(),
+ * tutti_status_name() and tutti_dtype_size() may be called at any time from any thread. In a forked
+ * child every call on a communicator of the parent returns TUTTI_INVALID.
+ */
+#ifndef TUTTI_TUTTI_H
+#define TUTTI_TUTTI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The version of this header: major * 10000 + minor * 100 + patch. */
+#define TUTTI_VERSION 100
+
+/* ---- Status ------------------------------------------------------------------------------- */
+
+typedef int32_t tutti_status;
+
+enum {
+  TUTTI_OK = 0,
+  TUTTI_INVALID = 1,     /* an argument or a variable is wrong; nothing was done */
+  TUTTI_MISMATCH = 2,    /* the ranks made different calls; the communicator is unusable */
+  TUTTI_TIMEOUT = 3,     /* the deadline passed; the communicator is unusable */
+  TUTTI_PEER_FAILED = 4, /* a rank died or froze; the communicator is unusable */
+  TUTTI_NO_MEMORY = 5,   /* memory or another resource of this machine is used up */
+  TUTTI_UNSUPPORTED = 6, /* valid, but not offered for these arguments */
+  TUTTI_SYSTEM = 7,      /* the operating system refused something */
+  TUTTI_NOT_FOUND = 8,   /* no such entry (tutti_candidate past the end, an unknown algorithm) */
+  TUTTI_INTERNAL = 9     /* a defect in Tutti */
+};
+
+/** The name of a status, e.g. "TUTTI_INVALID"; never NULL. */
+const char *tutti_status_name(tutti_status status);
+
+/* ---- Types and operations ----------------------------------------------------------------- */
+
+typedef int32_t tutti_dtype;
+
+enum {
+  TUTTI_I8 = 0,
+  TUTTI_U8 = 1,
+  TUTTI_I32 = 2,
+  TUTTI_U32 = 3,
+  TUTTI_I64 = 4,
+  TUTTI_U64 = 5,
+  TUTTI_F16 = 6,     /* IEEE 754 binary16 */
+  TUTTI_F32 = 7,
+  TUTTI_F64 = 8,
+  TUTTI_BF16 = 9,
+  TUTTI_F8E4M3 = 10, /* OCP 8-bit: no infinity, NaN is S.1111.111, saturates at 448 */
+  TUTTI_F8E5M2 = 11  /* OCP 8-bit: IEEE-like, overflows to infinity */
+};
+
+/** Bytes of one element; 0 for an unknown dtype. */
+size_t tutti_dtype_size(tutti_dtype dtype);
+
+/** A reduction operation: predefined, or created on a communicator. 0 is never valid. */
+typedef uint64_t tutti_op;
+
+/* 8- and 16-bit floats accumulate in f32 and are rounded once per reduction step. Integers wrap
+ * around. Avg is the sum divided by the number of ranks, integers rounding towards zero. Min and
+ * max of floats: a NaN in any input gives NaN. Bitwise operations take integers only. */
+#define TUTTI_SUM ((tutti_op)1)
+#define TUTTI_PROD ((tutti_op)2)
+#define TUTTI_MIN ((tutti_op)3)
+#define TUTTI_MAX ((tutti_op)4)
+#define TUTTI_AVG ((tutti_op)5)
+#define TUTTI_BAND ((tutti_op)6)
+#define TUTTI_BOR ((tutti_op)7)
+#define TUTTI_BXOR ((tutti_op)8)
+
+/* ---- Communicators ------------------------------------------------------------------------ */
+
+typedef struct tutti_comm tutti_comm;
+
+/** How to join a world. Fields left at their TUTTI_CONFIG_INIT value come from the environment
+ *  (`tutti env` lists the variables), and else from the defaults named here. */
+typedef struct tutti_config {
+  size_t struct_size;
+  int32_t rank;             /* 0 … size-1; -1: from the environment */
+  int32_t size;             /* ranks in the world; -1: from the environment */
+  const char *address;      /* the world's name on this host, any text: ranks with the same address
+                               meet. Threads of one process that are ranks give one too. */
+  int64_t start_timeout_ms; /* how long to wait for the other ranks; -1: 60 s */
+  int64_t call_timeout_ms;  /* deadline of a call without one of its own; -1: 30 min */
+} tutti_config;
+
+#define TUTTI_CONFIG_INIT {sizeof(tutti_config), -1, -1, NULL, -1, -1}
+
+/** Joins the world and stores the communicator of all its ranks. Collective; blocks until every
+ *  rank has arrived. NULL config: everything from the environment; a program started alone is a
+ *  world of one. Errors: TUTTI_INVALID (contradictory rank, size, address), TUTTI_TIMEOUT (names
+ *  the missing ranks), TUTTI_SYSTEM, TUTTI_NO_MEMORY. */
+tutti_status tutti_start(tutti_comm **comm, const tutti_config *config);
+
+/** Leaves the world and frees the communicator, its ops, and the memory from tutti_alloc().
+ *  Call it on every rank, after the last call; it does not wait for the other ranks to do so.
+ *  NULL is allowed. */
+tutti_status tutti_finish(tutti_comm *comm);
+
+/** Stores this rank, 0 … size-1. */
+tutti_status tutti_rank(const tutti_comm *comm, int32_t *rank);
+
+/** Stores the number of ranks. */
+tutti_status tutti_size(const tutti_comm *comm, int32_t *size);
+
+/** The last failure on `comm`, or, for NULL, of the calling thread (tutti_start(), or calls with
+ *  an unusable communicator). Names rank, call, peer and cause. Never NULL; valid until the next
+ *  call on `comm` (by this thread). */
+const char *tutti_error_text(const tutti_comm *comm);
+
+/** Stores the library's version, in the form of TUTTI_VERSION. */
+tutti_status tutti_version(int32_t *version);
+
+/* ---- Memory ------------------------------------------------------------------------------- */
+
+/** Stores a pointer to `bytes` of registered memory, zeroed, aligned to a page: peers on this host
+ *  read it directly, which is the fastest way to pass large arrays. Local, not collective. 0 bytes
+ *  give a unique pointer. Errors: TUTTI_NO_MEMORY. */
+tutti_status tutti_alloc(void **pointer, size_t bytes, tutti_comm *comm);
+
+/** Gives memory from tutti_alloc() back. NULL is allowed. Errors: TUTTI_INVALID (not a pointer
+ *  from tutti_alloc() on this rank's world, or freed already). */
+tutti_status tutti_free(void *pointer, tutti_comm *comm);
+
+/* ---- Operations created at run time ------------------------------------------------------- */
+
+/** Creates an op that sums `scalar` x input over the ranks; `scalar` points to one element of
+ *  `dtype` and is read now. Each rank may give a scalar of its own. The op is valid for `dtype` on
+ *  `comm` only. Every rank must create its ops in the same order. Errors: TUTTI_INVALID. */
+tutti_status tutti_op_create_pre_scaled(tutti_op *op, const void *scalar, tutti_dtype dtype,
+                                        tutti_comm *comm);
+
+/** Frees an op. Errors: TUTTI_INVALID (predefined, unknown, or freed already). */
+tutti_status tutti_op_free(tutti_op op, tutti_comm *comm);
+
+/* ---- Collectives -------------------------------------------------------------------------- */
+
+/** Options of one call. */
+typedef struct tutti_options {
+  size_t struct_size;
+  const char *algorithm; /* as printed by `tutti perf`, e.g. "ring"; NULL: Tutti chooses. The same
+                            on every rank. */
+  int64_t timeout_ms;    /* deadline of this call; -1: the communicator's */
+} tutti_options;
+
+#define TUTTI_OPTIONS_INIT {sizeof(tutti_options), NULL, -1}
+
+/** Combines `count` elements of `send` over all ranks with `op`, and leaves the result in `recv` on
+ *  each: the same bits everywhere. In place if send == recv; otherwise the two must not overlap.
+ *  Blocks until recv is complete and send may be changed. Errors: TUTTI_INVALID, TUTTI_NOT_FOUND
+ *  (algorithm), TUTTI_MISMATCH, TUTTI_TIMEOUT, TUTTI_PEER_FAILED. */
+tutti_status tutti_all_reduce(const void *send, void *recv, size_t count, tutti_dtype dtype,
+                              tutti_op op, tutti_comm *comm, const tutti_options *options);
+
+/** Copies `count` elements of `send` on rank `root` to `recv` on every rank, root included. `send`
+ *  is read on the root only and may be NULL elsewhere. In place if send == recv. Blocks until recv
+ *  is complete and send may be changed. Errors: as tutti_all_reduce(). */
+tutti_status tutti_broadcast(const void *send, void *recv, size_t count, tutti_dtype dtype,
+                             int32_t root, tutti_comm *comm, const tutti_options *options);
+
+/** Returns when every rank has entered the call. Errors: as tutti_all_reduce(). */
+tutti_status tutti_barrier(tutti_comm *comm, const tutti_options *options);
+
+/* ---- What Tutti would do ------------------------------------------------------------------ */
+
+typedef int32_t tutti_collective;
+
+enum { TUTTI_ALL_REDUCE = 0, TUTTI_BROADCAST = 1, TUTTI_BARRIER = 2 };
+
+/** One algorithm that could serve a call. */
+typedef struct tutti_candidate_info {
+  size_t struct_size;
+  const char *name;   /* name[/key=value…]; lives as long as the communicator */
+  double predicted_s; /* back-to-back seconds per call, from the price of its plan */
+  int32_t chosen;     /* 1 for the one that a call without options->algorithm runs */
+} tutti_candidate_info;
+
+#define TUTTI_CANDIDATE_INFO_INIT {sizeof(tutti_candidate_info), NULL, 0.0, 0}
+
+/** Fills `info` for the index-th candidate of a call, in the order of the table of algorithms.
+ *  Local: any rank may ask alone. Errors: TUTTI_NOT_FOUND past the last one, TUTTI_INVALID. */
+tutti_status tutti_candidate(tutti_collective collective, size_t count, tutti_dtype dtype,
+                             tutti_op op, tutti_comm *comm, size_t index,
+                             tutti_candidate_info *info);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TUTTI_TUTTI_H */

@@ -1,0 +1,59 @@
+// Element types and reduction operators: their C API values, sizes and names.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "tutti/tutti.h"
+
+namespace tutti {
+
+/// Values equal the C API's TUTTI_I8 … TUTTI_F8E5M2.
+enum class Dtype : std::uint8_t { kI8, kU8, kI32, kU32, kI64, kU64, kF16, kF32, kF64, kBF16,
+                                  kF8E4M3, kF8E5M2 };
+inline constexpr int kDtypes = 12;
+
+/// What is done to two elements. Avg and pre-scaled sum are kSum with a scale (see Scale).
+enum class Combine : std::uint8_t { kSum, kProd, kMin, kMax, kBand, kBor, kBxor };
+inline constexpr int kCombines = 7;
+
+constexpr std::size_t size_of(Dtype dtype) {
+  constexpr std::size_t kSizes[kDtypes] = {1, 1, 4, 4, 8, 8, 2, 4, 8, 2, 1, 1};
+  return kSizes[static_cast<int>(dtype)];
+}
+
+constexpr std::string_view name_of(Dtype dtype) {
+  constexpr std::string_view kNames[kDtypes] = {"i8",  "u8",  "i32", "u32",  "i64",    "u64",
+                                                "f16", "f32", "f64", "bf16", "f8e4m3", "f8e5m2"};
+  return kNames[static_cast<int>(dtype)];
+}
+
+constexpr std::string_view name_of(Combine combine) {
+  constexpr std::string_view kNames[kCombines] = {"sum", "prod", "min", "max", "band", "bor",
+                                                  "bxor"};
+  return kNames[static_cast<int>(combine)];
+}
+
+constexpr bool is_integer(Dtype dtype) { return dtype <= Dtype::kU64; }
+
+/// Bitwise operators take integers only.
+constexpr bool supports(Dtype dtype, Combine combine) {
+  return combine < Combine::kBand || is_integer(dtype);
+}
+
+/// The dtype that a C API value or a name means; none if unknown.
+constexpr std::optional<Dtype> dtype_of(tutti_dtype value) {
+  if (value < 0 || value >= kDtypes) return std::nullopt;
+  return static_cast<Dtype>(value);
+}
+
+constexpr std::optional<Dtype> dtype_named(std::string_view name) {
+  for (int i = 0; i < kDtypes; ++i) {
+    if (name_of(static_cast<Dtype>(i)) == name) return static_cast<Dtype>(i);
+  }
+  return std::nullopt;
+}
+
+}  // namespace tutti
