@@ -1,0 +1,42 @@
+// The environment, read in one place. `tutti env` prints this table.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "transport/bootstrap/world.h"
+#include "tutti/tutti.h"
+
+namespace tutti {
+
+/// All variables that Tutti reads, as they were at the time of read_environment().
+struct Environment {
+  std::optional<int> rank, size;         // TUTTI_RANK, TUTTI_SIZE
+  std::optional<std::string> address;    // TUTTI_ADDR
+  std::optional<std::string> bootstrap;  // TUTTI_BOOTSTRAP: forces a launcher by name
+  std::optional<std::string> algorithm;  // TUTTI_ALGO: "all_reduce:ring,broadcast:binomial"
+  std::optional<std::string> log;        // TUTTI_LOG: "warn" (default), "info", "debug", "off"
+  std::optional<int> start_timeout_ms;   // TUTTI_START_TIMEOUT_MS
+  std::optional<int> call_timeout_ms;    // TUTTI_TIMEOUT_MS
+  bool no_cross_memory = false;          // TUTTI_CROSS_MEMORY=0: no process_vm_readv
+  // torchrun's: RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT, TORCHELASTIC_RUN_ID
+  std::optional<int> torch_rank, torch_size;
+  std::optional<std::string> torch_address;
+};
+
+/// Reads and checks every variable. Throws TUTTI_INVALID naming variable and value.
+Environment read_environment();
+
+/// One row of `tutti env`.
+struct Variable {
+  std::string name, meaning, default_value;
+  std::optional<std::string> value;
+};
+std::vector<Variable> environment_table();
+
+/// Combines config (may be NULL) and environment. Throws TUTTI_INVALID on contradictions: TUTTI_SIZE
+/// without TUTTI_RANK, rank ≥ size, a world of several ranks without an address, ….
+World resolve_world(const tutti_config* config, const Environment& environment);
+
+}  // namespace tutti

@@ -1,0 +1,55 @@
+// Who takes part: this rank's place in the world, and the first exchange between its ranks.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "transport/unique_fd.h"
+
+namespace tutti {
+
+struct Environment;
+
+/// A rank's place. Made by resolve_world() from the caller's config and the environment.
+struct World {
+  int rank = 0;
+  int size = 1;
+  std::string address;   // ranks with the same address meet; empty for a world of one
+  std::string launcher;  // which source won: "config", "TUTTI_*", "torchrun", "alone"
+  std::chrono::milliseconds start_timeout{60'000};
+  std::chrono::milliseconds call_timeout{1'800'000};
+};
+
+/// What a rank tells all others at the start.
+struct Card {
+  std::vector<std::byte> blob;  // at most 4096 bytes
+  std::vector<UniqueFd> fds;    // at most 4
+};
+
+/// The ranks of a world on one host meet at an abstract Unix socket of rank 0's. Only processes of
+/// the same user get in (SO_PEERCRED); silent, slow or malformed connections are dropped after 2 s and
+/// never stop the others.
+class Rendezvous {
+ public:
+  virtual ~Rendezvous() = default;
+
+  /// Gives `mine` to all and returns everybody's cards, by rank (own fds duplicated). Collective, once.
+  virtual std::vector<Card> exchange(Card mine) = 0;
+
+  /// The process of a rank as the kernel knows it (SO_PEERCRED seen by rank 0); valid after exchange().
+  virtual int pid_of(int rank) const = 0;
+
+  /// Returns when every rank has called it. Collective; any number of times.
+  virtual void barrier() = 0;
+};
+
+/// Connects all ranks. Throws TUTTI_TIMEOUT (naming the missing ranks), TUTTI_INVALID (two processes
+/// claim one rank, sizes or versions differ: the same text on every rank), TUTTI_SYSTEM. For a world
+/// of one nothing is opened.
+std::unique_ptr<Rendezvous> meet(const World& world);
+
+}  // namespace tutti

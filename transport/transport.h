@@ -1,0 +1,133 @@
+// The contract between plans and the wire: ordered messages per (peer, lane), announced by the
+// sender and pulled by the receiver.
+//
+// One thread at a time uses a transport and its endpoints. Nothing here blocks, except where it
+// says so; whoever waits calls idle() between tries. Failures throw Error; after one, only
+// abandon() and the destructor may be called.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "kernels/error.h"
+#include "kernels/reduce.h"
+
+namespace tutti {
+
+/// What a transport can do. Constant after construction, the same on all ranks.
+struct Caps {
+  std::size_t inline_bytes = 0;   // messages up to here travel with their announcement
+  std::uint32_t window = 1;       // W: posts that an (edge, lane) holds
+  std::size_t scratch_bytes = 0;  // size of scratch()
+};
+
+/// One contiguous part of a message.
+struct Piece {
+  const std::byte* data = nullptr;
+  std::size_t bytes = 0;
+};
+
+/// Readable bytes of an incoming message. `there` is false while nothing has arrived; an empty
+/// message is there with 0 bytes.
+struct View {
+  const std::byte* data = nullptr;
+  std::size_t bytes = 0;
+  bool there = false;
+};
+
+/// What a rank is doing, for peers that must name it in an error. `hash` is the low half of every
+/// announcement and covers all other fields but `sequence`.
+struct CallRecord {
+  std::uint64_t sequence = 0;  // calls on this communicator, from 1
+  std::uint64_t count = 0;
+  std::uint64_t op = 0;  // a tutti_op, pre-scaled ones by creation index; 0: none
+  std::int32_t collective = -1;  // a tutti_collective
+  std::int32_t dtype = -1;
+  std::int32_t root = -1;
+  std::uint32_t algorithm = 0;  // index of the variant, or 0xffffffff when a name was forced; see hash
+  std::uint32_t hash = 0;
+};
+
+/// "all_reduce #41 (sum, f32, count 1024)".
+std::string describe(const CallRecord& call);
+
+/// One peer. Lanes 0 … 3 are independent channels in both directions.
+class Endpoint {
+ public:
+  virtual ~Endpoint() = default;
+
+  /// Announces a message made of `pieces` on `lane`. Returns at once; the bytes must not change
+  /// until drained. False, with nothing done: the window is full, or an earlier message of this
+  /// lane has pieces left to announce; try again later.
+  virtual bool post(int lane, std::uint32_t call_hash, std::span<const Piece> pieces) = 0;
+
+  /// Whether the peer has read all messages on `lane` but the newest `lag`.
+  virtual bool drained(int lane, std::uint32_t lag) = 0;
+
+  /// The next unread bytes of the oldest unreleased message on `lane`: at most `bytes`, which is
+  /// what is left of the message, and perhaps fewer. Valid until advance(). Throws TUTTI_MISMATCH if
+  /// the announcement is of another call or longer than `bytes`.
+  virtual View view(int lane, std::uint32_t call_hash, std::size_t bytes) = 0;
+
+  /// Like view() and advance() in one: moves up to `bytes` next bytes to `dst` and says how many.
+  /// `there` tells an empty message from none; data is dst.
+  virtual View fetch(int lane, std::uint32_t call_hash, std::byte* dst, std::size_t bytes,
+                     Stores stores) = 0;
+
+  /// The first `bytes` of the last view() are read.
+  virtual void advance(int lane, std::size_t bytes) = 0;
+
+  /// The message is read to its end: gives its place back to the sender.
+  virtual void release(int lane) = 0;
+};
+
+class Transport {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  virtual ~Transport() = default;
+
+  virtual const Caps& caps() const = 0;
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+
+  /// The endpoint of another rank.
+  virtual Endpoint& endpoint(int rank) = 0;
+
+  /// Memory for plans that need some; peers read it directly.
+  virtual std::span<std::byte> scratch() = 0;
+
+  /// Registered memory (tutti_alloc): zeroed, page-aligned. Throws TUTTI_NO_MEMORY.
+  virtual void* allocate(std::size_t bytes) = 0;
+  /// Throws TUTTI_INVALID if `pointer` is not from allocate().
+  virtual void deallocate(void* pointer) = 0;
+
+  /// A call begins: publishes its record (a few stores) and sets its deadline, counted from the
+  /// first idle() that reads the clock.
+  virtual void begin(const CallRecord& call, std::chrono::milliseconds timeout) = 0;
+
+  /// Pushes what earlier posts have left to announce. True if anything moved.
+  virtual bool progress() = 0;
+
+  /// To be called when nothing could move: spins, then yields, then sleeps, never past the moment
+  /// something can move. Throws TUTTI_TIMEOUT past the deadline (naming the latest rank) and
+  /// TUTTI_PEER_FAILED when a rank died or froze.
+  virtual void idle() = 0;
+  /// Something moved: the next idle() spins again.
+  virtual void busy() = 0;
+
+  /// Gives up for good: tells all peers, and waits (bounded, skipping dead ranks) until none of them reads
+  /// this rank's memory. Every later call of theirs fails with this cause.
+  virtual void abandon(const Error& cause) noexcept = 0;
+};
+
+struct World;
+
+/// Ranks as threads or processes of this host; joins `world` (see bootstrap/world.h). Collective.
+std::unique_ptr<Transport> make_shm_transport(const World& world);
+
+}  // namespace tutti
