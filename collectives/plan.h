@@ -62,7 +62,7 @@ constexpr std::uint32_t evaluate(Expr e, const LoopVars& v, std::uint32_t m) {
 
 /// A rank: maps[map][index mod m]. Map 0 is the identity over all ranks of the communicator.
 struct Peer {
-  Expr index;
+  Expr index{};
   std::uint16_t map = 0;
 };
 
@@ -85,8 +85,8 @@ struct Grid {
 struct Ref {
   Buffer buffer = Buffer::kInput;
   std::uint16_t grid = 0;  // index into Plan::grids
-  Expr slot;               // scratch only, modulo the plan's scratch_slots
-  Expr first;
+  Expr slot{};             // scratch only, modulo the plan's scratch_slots
+  Expr first{};
   std::uint32_t run = 1, stride = 1, total = 1;
 };
 
@@ -101,9 +101,17 @@ struct Operand {
              // which oneself means ref
   };
   Kind kind = Kind::kLocal;
-  Ref ref;
-  Peer peer;
+  Ref ref{};
+  Peer peer{};
   std::uint32_t count = 1;  // members of kPeers and kSlots
+
+  /// kSlots: where the member of rank `member`, not oneself, lies.
+  Ref slot_of(std::uint32_t member) const {
+    Ref r = ref;
+    r.buffer = Buffer::kScratch;
+    r.slot = Expr(static_cast<int>(member));
+    return r;
+  }
 };
 
 struct Step {
@@ -114,9 +122,9 @@ struct Step {
     kDrain,   // wait until all but the newest `lag` sends of lane `lane` to peer are read
     kSignal,  // give a token to lane `lane`
     kWait,    // take a token given by lane `lane`
-    kLoop,    // `trips` times (kTiles: T times); `jump` is the index of the matching kEnd
-    kTiles,
-    kEnd,     // `jump` is the index of the matching kLoop or kTiles
+    kLoop,    // `trips` times, at least once
+    kTiles,   // T times
+    kEnd,     // of the loop that begins at index `jump`
   };
   Op op = Op::kEnd;
   bool finish = false;  // kReduce: the result is final, so the op's post-scaling happens here
@@ -126,8 +134,8 @@ struct Step {
   std::uint32_t lag = 0;
   std::uint32_t trips = 0;
   std::uint32_t jump = 0;
-  Peer peer;  // kSend, kDrain
-  Ref ref;
+  Peer peer{};  // kSend, kDrain
+  Ref ref{};
   std::uint32_t operand_begin = 0, operand_count = 0;  // kReduce, kScale: Plan::operands
 };
 

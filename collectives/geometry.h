@@ -1,0 +1,112 @@
+// Where the chunks of a plan's refs lie in buffers of a given count, cut into T tiles.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "collectives/plan.h"
+
+namespace tutti {
+
+/// Elements [begin, begin + count) of a buffer.
+struct Range {
+  std::size_t begin = 0, count = 0;
+};
+
+class Geometry {
+ public:
+  Geometry() = default;
+  /// `count`: elements of the whole vector. trips · C must stay below 2³² for every grid.
+  Geometry(const Plan& plan, std::size_t count, std::uint32_t trips);
+
+  std::uint32_t trips() const { return trips_; }
+
+  /// Elements of one scratch slot: the longest tile.
+  std::size_t slot_count() const { return slot_count_; }
+
+  /// Elements of the whole ref.
+  std::size_t count_of(const Ref& ref, const LoopVars& v) const {
+    if (ref.run == ref.total) return contiguous(ref, v) ? whole(ref, v).count : sum(ref, v);
+    return sum(ref, v);
+  }
+
+  /// Calls visit(Range) for the contiguous parts of a ref, in message order, empty ones left out. In
+  /// scratch, offsets count from the begin of the scratch memory, slot after slot.
+  template <typename Visit>
+  void for_each_range(const Ref& ref, const LoopVars& v, Visit visit) const {
+    const std::uint32_t chunks = grids_[ref.grid].chunks;
+    const std::uint32_t first = evaluate(ref.first, v, chunks);
+    for (std::uint32_t done = 0; done < ref.total; done += ref.run) {
+      const std::uint64_t offset = std::uint64_t{done / ref.run} * ref.stride;
+      auto k = static_cast<std::uint32_t>((first + offset) % chunks);
+      std::uint32_t left = ref.run < ref.total - done ? ref.run : ref.total - done;
+      while (left > 0) {  // a run may wrap around the end of the grid
+        const std::uint32_t here = left < chunks - k ? left : chunks - k;
+        emit(ref, v, k, here, visit);
+        left -= here;
+        k = 0;
+      }
+    }
+  }
+
+  /// Whether the ref is one range, which whole() then gives.
+  bool contiguous(const Ref& ref, const LoopVars& v) const {
+    const Part& p = grids_[ref.grid];
+    return ref.run == ref.total && (p.nesting == Nesting::kTileMajor || ref.total == 1) &&
+           evaluate(ref.first, v, p.chunks) + ref.total <= p.chunks;
+  }
+  Range whole(const Ref& ref, const LoopVars& v) const {
+    return range(ref, v, evaluate(ref.first, v, grids_[ref.grid].chunks), ref.run);
+  }
+
+ private:
+  struct Part {  // one grid: boundary x of C·T lies at x·quotient + ⌊x·rest / (C·T)⌋
+    std::uint32_t chunks = 1;
+    Nesting nesting = Nesting::kTileMajor;
+    std::uint64_t cells = 1;  // C·T
+    std::size_t quotient = 0;
+    std::uint64_t rest = 0;
+
+    std::size_t boundary(std::uint64_t x) const {
+      return x * quotient + (rest == 0 ? 0 : x * rest / cells);
+    }
+  };
+
+  Range range(const Ref& ref, const LoopVars& v, std::uint32_t k, std::uint32_t run) const {
+    const Part& p = grids_[ref.grid];
+    const bool tile_major = p.nesting == Nesting::kTileMajor;
+    const std::uint64_t x = tile_major ? std::uint64_t{v.t} * p.chunks + k
+                                       : std::uint64_t{k} * trips_ + v.t;
+    const std::size_t begin = p.boundary(x);
+    const std::size_t count = p.boundary(x + run) - begin;
+    if (ref.buffer != Buffer::kScratch) return {begin, count};
+    const std::size_t tile = tile_major ? p.boundary(std::uint64_t{v.t} * p.chunks) : begin;
+    return {evaluate(ref.slot, v, scratch_slots_) * slot_stride_ + (begin - tile), count};
+  }
+
+  template <typename Visit>
+  void emit(const Ref& ref, const LoopVars& v, std::uint32_t k, std::uint32_t run,
+            Visit& visit) const {
+    const bool one_by_one = grids_[ref.grid].nesting == Nesting::kChunkMajor;
+    for (std::uint32_t done = 0; done < run; done += one_by_one ? 1 : run) {
+      const Range r = range(ref, v, k + done, one_by_one ? 1 : run);
+      if (r.count > 0) visit(r);
+    }
+  }
+
+  std::size_t sum(const Ref& ref, const LoopVars& v) const;
+
+  std::uint32_t trips_ = 1;
+  std::uint32_t scratch_slots_ = 1;
+  std::size_t slot_count_ = 0;
+  std::size_t slot_stride_ = 0;  // slot_count_, rounded up so that slots begin on their own lines
+  std::vector<Part> grids_;
+};
+
+/// How many tiles a call is cut into: enough that the plan's scratch fits into `scratch_bytes`, and
+/// that a tile stays within `tile_bytes` (0: no wish). Depends only on what all ranks know.
+std::uint32_t trips_for(const Plan& plan, std::size_t count, std::size_t element_bytes,
+                        std::size_t scratch_bytes, std::size_t tile_bytes);
+
+}  // namespace tutti
