@@ -28,6 +28,10 @@
 extern "C" {
 #endif
 
+#if defined(__GNUC__)
+#pragma GCC visibility push(default) /* all that the shared library exports is declared here */
+#endif
+
 /** The version of this header: major * 10000 + minor * 100 + patch. */
 #define TUTTI_VERSION 100
 
@@ -202,6 +206,10 @@ typedef struct tutti_candidate_info {
 tutti_status tutti_candidate(tutti_collective collective, size_t count, tutti_dtype dtype,
                              tutti_op op, tutti_comm *comm, size_t index,
                              tutti_candidate_info *info);
+
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 #ifdef __cplusplus
 }
