@@ -1,0 +1,296 @@
+// The door: checks what the caller gives, converts it, and lets no exception out.
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <string>
+
+#include "collectives/algorithms.h"
+#include "collectives/communicator.h"
+#include "collectives/handles.h"
+#include "kernels/error.h"
+#include "transport/bootstrap/environment.h"
+#include "transport/bootstrap/world.h"
+#include "tutti/tutti.h"
+
+namespace tutti {
+namespace {
+
+// What tutti_error_text(NULL) returns.
+std::string& thread_error() {
+  thread_local std::string text = "no error";
+  return text;
+}
+
+// Keeps the text for tutti_error_text(), on the communicator if there is a usable one.
+tutti_status record(const tutti_comm* comm, tutti_status status, const char* text) noexcept {
+  try {
+    thread_error() = text;
+    if (comm != nullptr) HandleTable::instance().find(comm).error = text;
+  } catch (...) {  // no memory for a text, or no such handle: the thread's text stands
+  }
+  return status;
+}
+
+template <typename Body>
+tutti_status guarded(const tutti_comm* comm, Body body) noexcept {
+  try {
+    body();
+    return TUTTI_OK;
+  } catch (const Error& e) {
+    return record(comm, e.status(), e.what());
+  } catch (const std::bad_alloc&) {
+    return record(comm, TUTTI_NO_MEMORY, "out of memory");
+  } catch (const std::exception& e) {
+    return record(comm, TUTTI_INTERNAL, e.what());
+  } catch (...) {
+    return record(comm, TUTTI_INTERNAL, "unknown exception");
+  }
+}
+
+Communicator& communicator(const tutti_comm* comm) {
+  return HandleTable::instance().find(comm).communicator;
+}
+
+[[noreturn]] void invalid(const std::string& text) { throw Error(TUTTI_INVALID, text); }
+
+void require(const void* result, const char* name) {
+  if (result == nullptr) invalid(std::string(name) + " is NULL: there is nowhere to store the result");
+}
+
+// Copies a structure that may be older (shorter) than ours; fields beyond its size keep their defaults.
+template <typename Struct>
+Struct read_struct(const Struct* given, Struct defaults, const char* name) {
+  if (given == nullptr) return defaults;
+  const std::size_t size = given->struct_size;
+  if (size < sizeof(std::size_t) || size > 4096) {
+    invalid(std::string(name) + "->struct_size is " + std::to_string(size) +
+            ": initialise the structure with its _INIT macro");
+  }
+  std::memcpy(&defaults, given, size < sizeof(Struct) ? size : sizeof(Struct));
+  return defaults;
+}
+
+Dtype checked_dtype(tutti_dtype value) {
+  const std::optional<Dtype> dtype = dtype_of(value);
+  if (!dtype) invalid("unknown dtype " + std::to_string(value));
+  return *dtype;
+}
+
+std::size_t checked_bytes(std::size_t count, Dtype dtype) {
+  if (count > PTRDIFF_MAX) {
+    invalid("count is negative or absurd: " + std::to_string(static_cast<std::ptrdiff_t>(count)));
+  }
+  if (count > PTRDIFF_MAX / size_of(dtype)) {
+    invalid("count " + std::to_string(count) + " of " + std::string(name_of(dtype)) +
+            " exceeds the address space");
+  }
+  return count * size_of(dtype);
+}
+
+void check_buffers(const void* send, const void* recv, std::size_t bytes) {
+  if (bytes == 0) return;
+  if (send == nullptr) invalid("send is NULL");
+  if (recv == nullptr) invalid("recv is NULL");
+  const auto s = reinterpret_cast<std::uintptr_t>(send);
+  const auto r = reinterpret_cast<std::uintptr_t>(recv);
+  if (s != r && s < r + bytes && r < s + bytes) {
+    invalid("send and recv overlap by " + std::to_string(s < r ? s + bytes - r : r + bytes - s) +
+            " bytes: pass the same pointer for an in-place call, or separate buffers");
+  }
+}
+
+void set_options(Call& call, const tutti_options* options) {
+  if (options == nullptr) return;
+  const tutti_options o = read_struct<tutti_options>(options, TUTTI_OPTIONS_INIT, "options");
+  if (o.algorithm != nullptr) call.algorithm = o.algorithm;
+  if (o.timeout_ms < -1 || o.timeout_ms == 0) {
+    invalid("options->timeout_ms is " + std::to_string(o.timeout_ms) + ": give a positive time or -1");
+  }
+  if (o.timeout_ms > 0) call.timeout = std::chrono::milliseconds(o.timeout_ms);
+}
+
+Buffers buffers_of(const void* send, void* recv) {
+  return {static_cast<const std::byte*>(send), static_cast<std::byte*>(recv)};
+}
+
+// What a failed check or call is called in its text: "rank 1: all_reduce: count is negative".
+template <typename Body>
+tutti_status collective_call(Collective collective, tutti_comm* comm, Body body) noexcept {
+  return guarded(comm, [&] {
+    Communicator& c = communicator(comm);
+    try {
+      body(c);
+    } catch (const Error& e) {
+      if (e.status() != TUTTI_INVALID && e.status() != TUTTI_NOT_FOUND) throw;
+      throw Error(e.status(), "rank " + std::to_string(c.rank()) + ": " +
+                                  std::string(name_of(collective)) + ": " + e.what());
+    }
+  });
+}
+
+CallKey checked_key(tutti_collective collective, std::size_t count, tutti_dtype dtype, tutti_op op) {
+  if (collective < 0 || collective >= kCollectives) {
+    invalid("unknown collective " + std::to_string(collective));
+  }
+  CallKey key{.collective = static_cast<Collective>(collective), .count = count, .op = op};
+  if (key.collective == Collective::kBarrier) return {.collective = Collective::kBarrier};
+  key.dtype = checked_dtype(dtype);
+  checked_bytes(count, key.dtype);
+  if (key.collective == Collective::kBroadcast) key.op = TUTTI_SUM;
+  return key;
+}
+
+}  // namespace
+}  // namespace tutti
+
+using namespace tutti;  // NOLINT: this file is the C side
+
+const char* tutti_status_name(tutti_status status) {
+  constexpr const char* kNames[] = {"TUTTI_OK",          "TUTTI_INVALID",   "TUTTI_MISMATCH",
+                                    "TUTTI_TIMEOUT",     "TUTTI_PEER_FAILED", "TUTTI_NO_MEMORY",
+                                    "TUTTI_UNSUPPORTED", "TUTTI_SYSTEM",    "TUTTI_NOT_FOUND",
+                                    "TUTTI_INTERNAL"};
+  if (status < 0 || status > TUTTI_INTERNAL) return "unknown status";
+  return kNames[status];
+}
+
+size_t tutti_dtype_size(tutti_dtype dtype) {
+  const std::optional<Dtype> known = dtype_of(dtype);
+  return known ? size_of(*known) : 0;
+}
+
+tutti_status tutti_version(int32_t* version) {
+  return guarded(nullptr, [&] {
+    require(version, "version");
+    *version = TUTTI_VERSION;
+  });
+}
+
+tutti_status tutti_start(tutti_comm** comm, const tutti_config* config) {
+  return guarded(nullptr, [&] {
+    require(comm, "comm");
+    const tutti_config given = read_struct<tutti_config>(config, TUTTI_CONFIG_INIT, "config");
+    const Environment environment = read_environment();
+    const World world = resolve_world(&given, environment);
+    *comm = HandleTable::instance().add(std::make_unique<Handle>(world, environment));
+  });
+}
+
+tutti_status tutti_finish(tutti_comm* comm) {
+  return guarded(nullptr, [&] {
+    if (comm != nullptr) HandleTable::instance().remove(comm);
+  });
+}
+
+tutti_status tutti_rank(const tutti_comm* comm, int32_t* rank) {
+  return guarded(comm, [&] {
+    const Communicator& c = communicator(comm);
+    require(rank, "rank");
+    *rank = c.rank();
+  });
+}
+
+tutti_status tutti_size(const tutti_comm* comm, int32_t* size) {
+  return guarded(comm, [&] {
+    const Communicator& c = communicator(comm);
+    require(size, "size");
+    *size = c.size();
+  });
+}
+
+const char* tutti_error_text(const tutti_comm* comm) {
+  try {
+    if (comm != nullptr) return HandleTable::instance().find(comm).error.c_str();
+  } catch (...) {  // no such handle: its failures are the thread's
+  }
+  return thread_error().c_str();
+}
+
+tutti_status tutti_alloc(void** pointer, size_t bytes, tutti_comm* comm) {
+  return guarded(comm, [&] {
+    Communicator& c = communicator(comm);
+    require(pointer, "pointer");
+    *pointer = c.allocate(checked_bytes(bytes, Dtype::kU8));
+  });
+}
+
+tutti_status tutti_free(void* pointer, tutti_comm* comm) {
+  return guarded(comm, [&] {
+    Communicator& c = communicator(comm);
+    if (pointer != nullptr) c.deallocate(pointer);
+  });
+}
+
+tutti_status tutti_op_create_pre_scaled(tutti_op* op, const void* scalar, tutti_dtype dtype,
+                                        tutti_comm* comm) {
+  return guarded(comm, [&] {
+    Communicator& c = communicator(comm);
+    require(op, "op");
+    if (scalar == nullptr) invalid("scalar is NULL");
+    *op = c.create_pre_scaled(scalar, checked_dtype(dtype));
+  });
+}
+
+tutti_status tutti_op_free(tutti_op op, tutti_comm* comm) {
+  return guarded(comm, [&] { communicator(comm).free_op(op); });
+}
+
+tutti_status tutti_all_reduce(const void* send, void* recv, size_t count, tutti_dtype dtype,
+                              tutti_op op, tutti_comm* comm, const tutti_options* options) {
+  return collective_call(Collective::kAllReduce, comm, [&](Communicator& c) {
+    Call call{.key = {.collective = Collective::kAllReduce,
+                      .dtype = checked_dtype(dtype),
+                      .in_place = send == recv,
+                      .count = count,
+                      .op = op},
+              .buffers = buffers_of(send, recv)};
+    check_buffers(send, recv, checked_bytes(count, call.key.dtype));
+    set_options(call, options);
+    c.run(call);
+  });
+}
+
+tutti_status tutti_broadcast(const void* send, void* recv, size_t count, tutti_dtype dtype,
+                             int32_t root, tutti_comm* comm, const tutti_options* options) {
+  return collective_call(Collective::kBroadcast, comm, [&](Communicator& c) {
+    if (root < 0 || root >= c.size()) {
+      invalid("root is " + std::to_string(root) + ", but ranks are 0 … " +
+              std::to_string(c.size() - 1));
+    }
+    const bool is_root = root == c.rank();
+    Call call{.key = {.collective = Collective::kBroadcast,
+                      .dtype = checked_dtype(dtype),
+                      .in_place = !is_root || send == recv,
+                      .root = root,
+                      .count = count},
+              .buffers = buffers_of(send, recv)};
+    check_buffers(is_root ? send : recv, recv, checked_bytes(count, call.key.dtype));
+    set_options(call, options);
+    c.run(call);
+  });
+}
+
+tutti_status tutti_barrier(tutti_comm* comm, const tutti_options* options) {
+  return collective_call(Collective::kBarrier, comm, [&](Communicator& c) {
+    Call call{.key = {.collective = Collective::kBarrier, .in_place = true}};
+    set_options(call, options);
+    c.run(call);
+  });
+}
+
+tutti_status tutti_candidate(tutti_collective collective, size_t count, tutti_dtype dtype,
+                             tutti_op op, tutti_comm* comm, size_t index,
+                             tutti_candidate_info* info) {
+  return guarded(comm, [&] {
+    Communicator& c = communicator(comm);
+    require(info, "info");
+    const tutti_candidate_info old = read_struct<tutti_candidate_info>(
+        info, TUTTI_CANDIDATE_INFO_INIT, "info");
+    const auto found = c.candidate(checked_key(collective, count, dtype, op), index);
+    if (!found) throw Error(TUTTI_NOT_FOUND, "no candidate " + std::to_string(index));
+    const tutti_candidate_info filled{old.struct_size, found->name, found->seconds,
+                                      found->chosen ? 1 : 0};
+    std::memcpy(info, &filled, old.struct_size < sizeof filled ? old.struct_size : sizeof filled);
+  });
+}

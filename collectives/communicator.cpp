@@ -1,0 +1,155 @@
+#include "collectives/communicator.h"
+
+#include <cstdio>
+#include <cstring>
+
+#include "collectives/hash.h"
+
+namespace tutti {
+namespace {
+
+// More different calls than this and the launches made so far are dropped: a program that changes its
+// counts all the time must not grow.
+constexpr std::size_t kMaxLaunches = 4096;
+
+// Handles of created ops follow the predefined ones at some distance.
+constexpr tutti_op kFirstCreatedOp = 0x100;
+
+std::optional<ReduceOp> predefined(tutti_op handle) {
+  switch (handle) {
+    case TUTTI_SUM: return ReduceOp{.handle = handle};
+    case TUTTI_PROD: return ReduceOp{.combine = Combine::kProd, .handle = handle};
+    case TUTTI_MIN: return ReduceOp{.combine = Combine::kMin, .handle = handle};
+    case TUTTI_MAX: return ReduceOp{.combine = Combine::kMax, .handle = handle};
+    case TUTTI_AVG: return ReduceOp{.average = true, .handle = handle};
+    case TUTTI_BAND: return ReduceOp{.combine = Combine::kBand, .handle = handle};
+    case TUTTI_BOR: return ReduceOp{.combine = Combine::kBor, .handle = handle};
+    case TUTTI_BXOR: return ReduceOp{.combine = Combine::kBxor, .handle = handle};
+    default: return std::nullopt;
+  }
+}
+
+}  // namespace
+
+std::size_t Communicator::KeyHash::operator()(const CallKey& key) const {
+  std::uint64_t h = mix(static_cast<std::uint64_t>(key.collective), key.count);
+  h = mix(h, key.op);
+  return mix(h, static_cast<std::uint64_t>(key.root) << 16 |
+                    static_cast<std::uint64_t>(key.dtype) << 1 | key.in_place);
+}
+
+Communicator::Communicator(const World& world, const Environment& environment)
+    : default_timeout_(world.call_timeout),
+      forced_(parse_forced(environment.algorithm.value_or(""))),
+      log_choices_(world.rank == 0 && environment.log == "info"),
+      transport_(make_shm_transport(world)),
+      executor_(*transport_) {}
+
+void Communicator::require_usable() const {
+  if (failure_) throw *failure_;
+}
+
+void Communicator::run(const Call& call) {
+  require_usable();
+  const bool same = last_ != nullptr && last_->key == call.key && last_->forced == call.algorithm;
+  const Launch& launch = same ? *last_ : launch_for(call);
+  last_ = &launch;
+  try {
+    executor_.run(launch, call.buffers, ++sequence_, call.timeout.value_or(default_timeout_));
+  } catch (const Error& e) {
+    transport_->abandon(e);
+    failure_ = e;
+    throw;
+  }
+}
+
+const Launch& Communicator::launch_for(const Call& call) {
+  const auto [first, last] = launches_.equal_range(call.key);
+  for (auto found = first; found != last; ++found) {
+    if (found->second->forced == call.algorithm) return *found->second;
+  }
+  const ReduceOp op = op_of(call.key.op, call.key.dtype);
+  const Variant variant = variant_for(call);
+  auto launch = make_launch(call.key, op, variant, std::string(call.algorithm), *transport_);
+  if (log_choices_) {
+    std::fprintf(stderr, "tutti: %s: %s\n", describe(launch->record).c_str(),
+                 variant.name().c_str());
+  }
+  if (launches_.size() >= kMaxLaunches) {
+    last_ = nullptr;
+    launches_.clear();
+  }
+  return *launches_.emplace(call.key, std::move(launch))->second;
+}
+
+Variant Communicator::variant_for(const Call& call) {
+  const Collective collective = call.key.collective;
+  const std::string_view forced = !call.algorithm.empty()
+                                      ? call.algorithm
+                                      : std::string_view(forced_[static_cast<int>(collective)]);
+  if (!forced.empty()) return variant_named(collective, forced, size());
+  const Choice& choice = choice_for(call.key);
+  return choice.candidates[choice.chosen].variant;
+}
+
+const Choice& Communicator::choice_for(const CallKey& key) {
+  CallKey common = key;  // what all ranks have alike
+  common.in_place = false;
+  const auto found = choices_.find(common);
+  if (found != choices_.end()) return found->second;
+  if (choices_.size() >= kMaxLaunches) choices_.clear();
+  return choices_.emplace(common, choose(common, size(), transport_->caps().scratch_bytes))
+      .first->second;
+}
+
+std::optional<Communicator::Candidate> Communicator::candidate(const CallKey& key,
+                                                               std::size_t index) {
+  const Choice& choice = choice_for(key);
+  if (index >= choice.candidates.size()) return std::nullopt;
+  const Choice::Candidate& c = choice.candidates[index];
+  const Variant chosen = variant_for({.key = key});
+  const std::string& name = *names_.insert(c.variant.name()).first;
+  return Candidate{name.c_str(), c.seconds, c.variant == chosen};
+}
+
+ReduceOp Communicator::op_of(tutti_op handle, Dtype dtype) const {
+  if (const auto op = predefined(handle)) {
+    if (!supports(dtype, op->combine)) {
+      throw Error(TUTTI_INVALID, "op " + std::string(name_of(op->combine)) +
+                                     " takes integers only, not " + std::string(name_of(dtype)));
+    }
+    return *op;
+  }
+  const auto found = pre_scaled_.find(handle);
+  if (found == pre_scaled_.end()) throw Error(TUTTI_INVALID, "unknown op " + std::to_string(handle));
+  if (found->second.dtype != dtype) {
+    throw Error(TUTTI_INVALID, "op " + std::to_string(handle) + " was created for " +
+                                   std::string(name_of(found->second.dtype)) + ", not " +
+                                   std::string(name_of(dtype)));
+  }
+  return {.pre_scaled = true, .scalar = found->second.scalar, .handle = handle};
+}
+
+tutti_op Communicator::create_pre_scaled(const void* scalar, Dtype dtype) {
+  PreScaled op{.dtype = dtype, .scalar = 0};
+  std::memcpy(&op.scalar, scalar, size_of(dtype));
+  const tutti_op handle = kFirstCreatedOp + ops_created_++;
+  pre_scaled_.emplace(handle, op);
+  return handle;
+}
+
+// The launches made with it go too: they hold its scalar, and nobody can ask for them again.
+void Communicator::free_op(tutti_op handle) {
+  if (pre_scaled_.erase(handle) == 0) {
+    throw Error(TUTTI_INVALID, (predefined(handle) ? "predefined op " : "unknown op ") +
+                                   std::to_string(handle));
+  }
+  last_ = nullptr;
+  std::erase_if(launches_, [&](const auto& entry) { return entry.first.op == handle; });
+}
+
+void* Communicator::allocate(std::size_t bytes) { return transport_->allocate(bytes); }
+
+void Communicator::deallocate(void* pointer) { transport_->deallocate(pointer); }
+
+}  // namespace tutti

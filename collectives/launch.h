@@ -1,0 +1,64 @@
+// A plan bound to a call: what all repetitions of that call share.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "collectives/algorithms.h"
+#include "collectives/geometry.h"
+#include "kernels/reduce.h"
+#include "transport/transport.h"
+
+namespace tutti {
+
+/// Tiles are cut to this many bytes of the whole vector, so that what one rank has just written is
+/// still in cache when its peers pull it. docs/decisions/0002-tiles.md has the measurements.
+inline constexpr std::size_t kTileBytes = std::size_t{1} << 20;
+
+/// What is done to elements: a tutti_op, resolved.
+struct ReduceOp {
+  Combine combine = Combine::kSum;
+  bool average = false;
+  bool pre_scaled = false;
+  std::uint64_t scalar = 0;  // pre_scaled: the bytes of one element
+  tutti_op handle = TUTTI_SUM;
+
+  friend bool operator==(const ReduceOp&, const ReduceOp&) = default;
+};
+
+/// A call as all ranks make it, and how this rank's buffers lie. Small: compared on every call.
+struct CallKey {
+  Collective collective = Collective::kAllReduce;
+  Dtype dtype = Dtype::kF32;
+  bool in_place = false;
+  std::int32_t root = 0;
+  std::size_t count = 0;
+  tutti_op op = TUTTI_SUM;
+
+  friend bool operator==(const CallKey&, const CallKey&) = default;
+};
+
+/// Immutable. Holds no pointers to user memory; a Run (execute.h) adds those.
+struct Launch {
+  CallKey key;
+  std::string forced;  // the algorithm that the caller named; empty: chosen
+  Variant variant;
+  Plan plan;
+  Geometry geometry;
+  std::size_t element_bytes = 1;
+  ReduceKernel fold = nullptr, balanced = nullptr;
+  ScaleKernel scale = nullptr;
+  std::uint64_t scalar = 0;
+  Finish finish;
+  Stores final_stores = Stores::kCached;  // of results that nobody reads again in this call
+  CallRecord record;                      // all but its sequence
+};
+
+/// Binds `variant` to a call on a transport. `forced`: the name that the caller gave, or empty.
+std::unique_ptr<const Launch> make_launch(const CallKey& key, const ReduceOp& op,
+                                          const Variant& variant, std::string forced,
+                                          const Transport& transport);
+
+}  // namespace tutti

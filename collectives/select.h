@@ -1,0 +1,35 @@
+// The choice: least predicted seconds among the variants of a collective.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "collectives/algorithms.h"
+#include "collectives/launch.h"
+
+namespace tutti {
+
+/// All variants that could serve a call, in the table's order, with their prices.
+struct Choice {
+  struct Candidate {
+    Variant variant;
+    double seconds = 0;
+  };
+  std::vector<Candidate> candidates;
+  std::size_t chosen = 0;  // index of the least price; the first of equals
+};
+
+/// A pure function of what all ranks know: of `key`, in_place is not looked at. `scratch_bytes` is the
+/// transport's.
+Choice choose(const CallKey& key, int size, std::size_t scratch_bytes);
+
+/// The names that TUTTI_ALGO forces, by collective; empty: not forced.
+using ForcedAlgorithms = std::array<std::string, kCollectives>;
+
+/// Reads "all_reduce:ring,broadcast:binomial". Throws TUTTI_INVALID naming the part that is wrong.
+ForcedAlgorithms parse_forced(std::string_view text);
+
+}  // namespace tutti
