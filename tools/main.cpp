@@ -1,0 +1,113 @@
+// The `tutti` program: finds the subcommand, parses its options, runs it, reports its errors.
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tools/subcommand.h"
+#include "tutti/tutti.h"
+
+namespace tutti {
+namespace {
+
+constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
+
+std::string version_text() {
+  return fmt::format("tutti {}.{}.{}", TUTTI_VERSION / 10000, TUTTI_VERSION / 100 % 100,
+                     TUTTI_VERSION % 100);
+}
+
+/// CLI11's help, with what follows the options in the usage line.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  explicit HelpFormatter(const SubcommandRow& row) : row_(row) { column_width(32); }
+
+  std::string make_usage(const CLI::App*, std::string) const override {
+    return fmt::format("Usage: tutti {} [options] {}\n", row_.name, row_.program);
+  }
+
+ private:
+  const SubcommandRow& row_;
+};
+
+void print_help(std::FILE* out) {
+  fmt::print(out,
+             "Tutti: collective communication between ranks.\n\n"
+             "Usage: tutti SUBCOMMAND [options]\n\nSubcommands:\n");
+  for (const SubcommandRow& row : subcommands())
+    fmt::print(out, "  {:<10} {}\n", row.name, row.summary);
+  fmt::print(out, "\n`tutti SUBCOMMAND --help` lists its options; `tutti --version`.\n");
+}
+
+int usage_error(const std::string& who, const std::string& text) {
+  fmt::print(stderr, "{}: {}\nSee `{} --help`.\n", who, text, who);
+  return kExitUsage;
+}
+
+/// Parses and runs one subcommand. Help and version are CLI11's exceptions with exit code 0.
+int run_subcommand(const SubcommandRow& row, std::vector<std::string> arguments) {
+  const std::string who = fmt::format("tutti {}", row.name);
+  CLI::App app(std::string(row.summary), who);
+  app.formatter(std::make_shared<HelpFormatter>(row));
+  app.set_help_flag("-h,--help", "print this help");
+  app.set_version_flag("--version", version_text())->description("print the version");
+  try {
+    const auto command = row.make();
+    Options options(app, row.letter);
+    command->declare(options);
+    command->take_program(arguments);
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // CLI11's order
+    app.allow_extras();
+    app.parse(reversed);
+    if (!app.remaining().empty())
+      return usage_error(who, fmt::format("unknown option or argument '{}'", app.remaining()[0]));
+    return command->run();
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    return usage_error(who, error.what());
+  } catch (const UsageError& error) {
+    return usage_error(who, error.what());
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}: {}\n", who, error.what());
+    return kExitFailed;
+  }
+}
+
+int dispatch(const std::vector<std::string>& arguments) {
+  if (arguments.empty()) {
+    print_help(stderr);
+    return kExitUsage;
+  }
+  const std::string& name = arguments[0];
+  if (name == "-h" || name == "--help" || name == "help") {
+    print_help(stdout);
+    return 0;
+  }
+  if (name == "--version") {
+    fmt::print("{}\n", version_text());
+    return 0;
+  }
+  for (const SubcommandRow& row : subcommands())
+    if (row.name == name) return run_subcommand(row, {arguments.begin() + 1, arguments.end()});
+  return usage_error("tutti", fmt::format("unknown subcommand '{}'", name));
+}
+
+}  // namespace
+}  // namespace tutti
+
+int main(int argc, char** argv) {
+  try {
+    const int status = tutti::dispatch({argv + 1, argv + argc});
+    if (std::fflush(stdout) == 0) return status;
+    std::perror("tutti: standard output");
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "tutti: %s\n", error.what());
+  }
+  return tutti::kExitFailed;
+}

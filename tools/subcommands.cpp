@@ -1,0 +1,16 @@
+#include <array>
+
+#include "tools/subcommand.h"
+
+namespace tutti {
+
+std::span<const SubcommandRow> subcommands() {
+  static constexpr std::array kRows = {
+      SubcommandRow{'R', "run", "start ranks of a program on this host", make_run,
+                    "program [arguments…]"},
+      SubcommandRow{'N', "env", "show variables, memory budgets and this machine", make_env},
+  };
+  return kRows;
+}
+
+}  // namespace tutti
