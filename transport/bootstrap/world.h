@@ -14,6 +14,10 @@ namespace tutti {
 
 struct Environment;
 
+/// Ranks of one host. Each holds a descriptor and a mapping of every other, so that the cost grows with
+/// the square: a million descriptors at this limit.
+inline constexpr int kMaxHostRanks = 1024;
+
 /// A rank's place. Made by resolve_world() from the caller's config and the environment.
 struct World {
   int rank = 0;
