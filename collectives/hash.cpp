@@ -28,7 +28,8 @@ struct Hasher {
 
 std::uint64_t hash_of(const Plan& plan) {
   Hasher h;
-  h.add(plan.rank, plan.size, plan.scratch_slots, plan.in_order, plan.moves_only);
+  h.add(plan.rank, plan.size, plan.scratch_slots);
+  h.add(plan.in_order, plan.moves_only, plan.in_place);
   for (const Grid& g : plan.grids) h.add(g.chunks, g.nesting);
   for (const auto& map : plan.maps) {
     h.add(map.size());

@@ -43,6 +43,7 @@ PlanBuilder::PlanBuilder(const Shape& shape, int chunks, int scratch_slots)
   plan_.rank = static_cast<std::uint32_t>(shape.rank);
   plan_.size = static_cast<std::uint32_t>(shape.size);
   plan_.scratch_slots = static_cast<std::uint32_t>(scratch_slots);
+  plan_.in_place = shape.in_place;
   plan_.grids.push_back({static_cast<std::uint32_t>(chunks), Nesting::kTileMajor});
   plan_.maps.emplace_back();
 }
@@ -61,9 +62,13 @@ Ref PlanBuilder::scratch(Expr slot, Expr first, int run) const {
   return r;
 }
 
-Operand PlanBuilder::from(Expr rank) const {
-  return {Operand::Kind::kPeer, {}, {rank, 0}, 1};
+std::uint16_t PlanBuilder::table(std::vector<std::uint32_t> ranks) {
+  assert(!ranks.empty());
+  plan_.maps.push_back(std::move(ranks));
+  return static_cast<std::uint16_t>(plan_.maps.size() - 1);
 }
+
+Operand PlanBuilder::from(const Peer& peer) const { return {Operand::Kind::kPeer, {}, peer, 1}; }
 
 Operand PlanBuilder::from_all(const Ref& own) const {
   return {Operand::Kind::kPeers, own, {0, 0}, plan_.size};
@@ -73,17 +78,15 @@ Operand PlanBuilder::from_all_slots(const Ref& own) const {
   return {Operand::Kind::kSlots, own, {0, 0}, plan_.size};
 }
 
-Step& PlanBuilder::append(Step step) {
-  return lanes_[lane_].emplace_back(step);
+Step& PlanBuilder::append(Step step) { return lanes_[lane_].emplace_back(step); }
+
+void PlanBuilder::send(const Peer& to, const Ref& ref) {
+  append({.op = Step::Op::kSend, .peer = to, .ref = ref});
 }
 
-void PlanBuilder::send(Expr to, const Ref& ref) {
-  append({.op = Step::Op::kSend, .peer = {to, 0}, .ref = ref});
-}
+void PlanBuilder::recv(const Peer& peer, const Ref& to) { reduce(to, {from(peer)}); }
 
-void PlanBuilder::recv(Expr from_rank, const Ref& to) { reduce(to, {from(from_rank)}); }
-
-void PlanBuilder::copy(const Ref& dst, const Ref& src) { reduce(dst, {local(src)}); }
+Step& PlanBuilder::copy(const Ref& dst, const Ref& src) { return reduce(dst, {local(src)}); }
 
 Step& PlanBuilder::reduce(const Ref& dst, std::initializer_list<Operand> operands) {
   const auto begin = static_cast<std::uint32_t>(plan_.operands.size());
@@ -94,11 +97,11 @@ Step& PlanBuilder::reduce(const Ref& dst, std::initializer_list<Operand> operand
                  .operand_count = static_cast<std::uint32_t>(operands.size())});
 }
 
-void PlanBuilder::drain(Expr peer, int lane, int lag) {
+void PlanBuilder::drain(const Peer& peer, int lane, int lag) {
   append({.op = Step::Op::kDrain,
           .lane = static_cast<std::uint8_t>(lane),
           .lag = static_cast<std::uint32_t>(lag),
-          .peer = {peer, 0}});
+          .peer = peer});
 }
 
 void PlanBuilder::signal(int lane) {
@@ -129,6 +132,10 @@ void PlanBuilder::loop(int trips, const std::function<void(Expr)>& body) {
   --depth_;
 }
 
+void PlanBuilder::peers(const std::function<void(Expr)>& body) {
+  loop(shape_.size - 1, [&](Expr i) { body(shape_.rank + 1 + i); });
+}
+
 void PlanBuilder::lane(int lane, const std::function<void()>& body) {
   assert(lane >= 0 && lane < kMaxLanes);
   const int before = std::exchange(lane_, lane);
@@ -138,8 +145,13 @@ void PlanBuilder::lane(int lane, const std::function<void()>& body) {
 
 // Lane 0 scales all tiles before any other step; the other lanes wait for it.
 void PlanBuilder::prescale() {
-  const Ref input{Buffer::kInput, grid_, {}, 0, static_cast<std::uint32_t>(chunks_),
-                  static_cast<std::uint32_t>(chunks_), static_cast<std::uint32_t>(chunks_)};
+  const Ref input{Buffer::kInput,
+                  grid_,
+                  {},
+                  0,
+                  static_cast<std::uint32_t>(chunks_),
+                  static_cast<std::uint32_t>(chunks_),
+                  static_cast<std::uint32_t>(chunks_)};
   const auto operand = static_cast<std::uint32_t>(plan_.operands.size());
   plan_.operands.push_back(local(input));
   std::vector<Step> prologue = {
@@ -159,8 +171,9 @@ void PlanBuilder::prescale() {
 Plan PlanBuilder::finish() {
   if (shape_.pre_scaled) prescale();
   plan_.lane_begin.push_back(0);
-  for (std::vector<Step>& lane : lanes_) {
-    if (lane.empty()) continue;
+  int lanes = kMaxLanes;
+  while (lanes > 1 && lanes_[lanes - 1].empty()) --lanes;  // empty ones between keep their numbers
+  for (std::vector<Step>& lane : std::span(lanes_).first(static_cast<std::size_t>(lanes))) {
     const auto base = static_cast<std::uint32_t>(plan_.steps.size());
     for (Step& s : lane) {
       if (s.op == Step::Op::kEnd) s.jump += base;
@@ -168,7 +181,6 @@ Plan PlanBuilder::finish() {
     }
     plan_.lane_begin.push_back(static_cast<std::uint32_t>(plan_.steps.size()));
   }
-  if (plan_.lane_begin.size() == 1) plan_.lane_begin.push_back(0);
   insert_drains(plan_);
   plan_.hash = hash_of(plan_);
   return std::move(plan_);

@@ -145,6 +145,7 @@ struct Plan {
   std::uint32_t scratch_slots = 0;  // each as long as a tile
   bool in_order = true;             // operands combine in rank order (what non-commutative ops need)
   bool moves_only = false;          // no arithmetic: data is copied (broadcast)
+  bool in_place = false;            // input and output are the same memory on this rank
   std::vector<Grid> grids;
   std::vector<std::vector<std::uint32_t>> maps;  // [0] is empty: the identity
   std::vector<Step> steps;                       // lane after lane
@@ -171,6 +172,11 @@ struct Shape {
   bool in_place = false;    // input and output are the same buffer on this rank
   bool pre_scaled = false;  // the input must be scaled first
   int shards = 1;           // parameter_server
+
+  int next() const { return rank + 1; }
+  int prev() const { return rank - 1; }
+  /// Whether the plan's writes to the output destroy what it sends from the input.
+  bool overwrites_input() const { return in_place || pre_scaled; }
 };
 
 /// Walks one lane of a plan; loops are resolved here and nowhere else.
@@ -213,30 +219,46 @@ class PlanBuilder {
   Ref all_out() const { return out(0, chunks_); }
   Ref all_scratch(Expr slot) const { return scratch(slot, 0, chunks_); }
 
+  /// No bytes at all: what a message carries that only says "I am here".
+  Ref nothing() const { return {Buffer::kInput, grid_, {}, 0, 0, 0, 0}; }
+
+  /// A table of ranks: member(table, k) is its k-th rank, modulo its length.
+  std::uint16_t table(std::vector<std::uint32_t> ranks);
+  static Peer member(std::uint16_t table, Expr index) { return {index, table}; }
+
   /// An operand: the next message from one rank.
-  Operand from(Expr rank) const;
+  Operand from(Expr rank) const { return from(Peer{rank, 0}); }
+  Operand from(const Peer& peer) const;
   /// Operands of all ranks in rank order; oneself means `own`.
   Operand from_all(const Ref& own) const;
   /// The same, of messages that were received into the scratch slots numbered by rank.
   Operand from_all_slots(const Ref& own) const;
   static Operand local(const Ref& ref) { return {Operand::Kind::kLocal, ref, {}, 1}; }
 
-  void send(Expr to, const Ref& ref);
-  void recv(Expr from, const Ref& to);
-  void copy(const Ref& dst, const Ref& src);
+  void send(Expr to, const Ref& ref) { send(Peer{to, 0}, ref); }
+  void send(const Peer& to, const Ref& ref);
+  void recv(Expr from, const Ref& to) { recv(Peer{from, 0}, to); }
+  void recv(const Peer& from, const Ref& to);
+  /// Returns the step, to mark it final.
+  Step& copy(const Ref& dst, const Ref& src);
   /// dst = operands combined in order. Returns the step, to mark it final or give it a shape.
   Step& reduce(const Ref& dst, std::initializer_list<Operand> operands);
-  void drain(Expr peer, int lane, int lag);
+  void drain(Expr peer, int lane, int lag) { drain(Peer{peer, 0}, lane, lag); }
+  void drain(const Peer& peer, int lane, int lag);
   void signal(int lane);
   void wait(int lane);
 
   void tiles(const std::function<void()>& body);
   void loop(int trips, const std::function<void(Expr)>& body);
+  /// A loop over all other ranks. Each rank begins with the one after itself, which spreads the load.
+  void peers(const std::function<void(Expr)>& body);
   /// Steps of `body` go to lane `lane`. Lane 0 is the default.
   void lane(int lane, const std::function<void()>& body);
 
   /// The operands do not combine in rank order.
   void out_of_order() { plan_.in_order = false; }
+  /// The plan does no arithmetic.
+  void moves_only() { plan_.moves_only = true; }
 
   /// The plan, with the drains that its own writes need and its hash. The builder is spent.
   Plan finish();
@@ -256,9 +278,10 @@ class PlanBuilder {
 };
 
 /// Inserts the drains without which a rank would overwrite what a peer may still read. Done by
-/// PlanBuilder::finish(). Only drains whose peer is constant, or the same expression of the loop
-/// that both the send and the write stand in, are found; others are the generator's, and the
-/// verifier finds the missing ones.
+/// PlanBuilder::finish(). Finds the sends of a lane that the same lane's later writes hit, where the
+/// peer is constant or the same expression of the loop variables at both steps. Others (another
+/// lane's sends, loops over peers in another order) are the generator's to drain, and the verifier
+/// finds the missing ones.
 void insert_drains(Plan& plan);
 
 }  // namespace tutti
