@@ -9,6 +9,7 @@
 
 #include "collectives/algorithms.h"
 #include "collectives/launch.h"
+#include "collectives/price.h"
 
 namespace tutti {
 
@@ -22,9 +23,17 @@ struct Choice {
   std::size_t chosen = 0;  // index of the least price; the first of equals
 };
 
-/// A pure function of what all ranks know: of `key`, in_place is not looked at. `scratch_bytes` is the
+/// A pure function of what all ranks know: of `key`, in_place is not looked at.
+Choice choose(const CallKey& key, int size, const Conditions& conditions,
+              const Coefficients& coefficients = {});
+/// The same on the cores of this host, with the shipped coefficients. `scratch_bytes` is the
 /// transport's.
 Choice choose(const CallKey& key, int size, std::size_t scratch_bytes);
+
+/// What the generators are told about a call whose buffers all differ, but for the rank.
+Shape shape_of(const CallKey& key, int size);
+/// The plans of all ranks; shape.rank and shape.shards are not looked at.
+std::vector<Plan> make_plans(const Variant& variant, const Shape& shape);
 
 /// The names that TUTTI_ALGO forces, by collective; empty: not forced.
 using ForcedAlgorithms = std::array<std::string, kCollectives>;

@@ -1,0 +1,101 @@
+// The reader that predicts: it walks the plans of all ranks in virtual time.
+//
+// Coefficients belong to kinds of step and kinds of access, never to an algorithm: a new generator is
+// priced without a line here. The result depends only on what all ranks know, so every rank
+// computes the same number.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "collectives/plan.h"
+#include "kernels/dtype.h"
+
+namespace tutti {
+
+/// How the bytes of a message reach their receiver.
+enum class Access : std::uint8_t {
+  kInline,       // in the line that announces them
+  kStaged,       // the sender copies them into shared slots
+  kMapped,       // the receiver reads the sender's memory directly
+  kCrossMemory,  // the receiver asks the kernel to copy them (process_vm_readv)
+};
+
+/// Seconds per byte, by where the bytes lie.
+struct PerByte {
+  double l2 = 0, l3 = 0, dram = 0;
+};
+
+/// What things cost. The defaults are shipped: a machine with two Zen 4 cores that share an L3, on
+/// 4 KiB pages. Bandwidths and latencies come from `limits` and the kernel benchmark, the events from
+/// fitting `tutti perf` (docs/decisions/0004-price.md).
+struct Coefficients {
+  // Events, in seconds.
+  double call_s = 60e-9;       // entering and leaving a call
+  double step_s = 8e-9;        // any step of a plan
+  double post_s = 20e-9;       // announcing a message
+  double pull_s = 20e-9;       // taking one message and giving its place back
+  double line_s = 50e-9;       // until another core sees a line just written
+  double cross_call_s = 450e-9;  // one system call that reads another process
+  double switch_s = 1.45e-6;   // giving the core to another rank
+
+  // Bytes that move.
+  PerByte read{6e-12, 8e-12, 25e-12};        // one's own memory
+  PerByte write{10e-12, 12e-12, 25e-12};     // the destination of a step
+  PerByte peer_read{23e-12, 20e-12, 28e-12};  // memory that a peer has written
+  PerByte cross_read{72e-12, 72e-12, 130e-12};  // the same through the kernel, its write included
+  PerByte stage{40e-12, 40e-12, 40e-12};     // copying into shared slots
+  // Lines that a peer has read must be won back before they are written again. Charged when written
+  // memory is sent, since its owner will write it again.
+  PerByte reclaim{60e-12, 40e-12, 0};
+  double dram_s_per_byte = 20e-12;  // the memory bus, shared by all cores: a floor under everything
+
+  // Arithmetic, in seconds per source byte: a reduction takes the longer of this and its bytes.
+  std::array<double, kDtypes> combine_s_per_byte = {
+      10e-12, 10e-12, 4e-12,  4e-12,  5e-12,   5e-12,    // i8 u8 i32 u32 i64 u64
+      30e-12, 4e-12,  4e-12,  20e-12, 300e-12, 300e-12,  // f16 f32 f64 bf16 f8e4m3 f8e5m2
+  };
+
+  // Caches.
+  double l2_bytes = 1 << 20;   // of a core
+  double l3_bytes = 32 << 20;  // shared by all ranks
+};
+
+/// Under which circumstances a plan runs; the same on all ranks of a communicator.
+struct Conditions {
+  int cores = 1;  // that the ranks share; more ranks than cores take turns
+  std::size_t inline_bytes = 56;
+  std::size_t staged_bytes = 2048;  // up to here messages are staged rather than read in place
+  Access large = Access::kCrossMemory;  // how the others are read; scratch is always mapped
+  std::size_t view_bytes = std::size_t{256} << 10;  // that one cross-memory call reads at most
+  std::uint32_t window = 16;
+  std::size_t scratch_bytes = std::size_t{2} << 20;
+  std::size_t tile_bytes = std::size_t{1} << 20;
+};
+
+/// The part of a call that a price depends on.
+struct Load {
+  std::size_t count = 0;
+  Dtype dtype = Dtype::kF32;
+};
+
+/// Seconds per call of back-to-back calls, the maximum over the ranks. `plans` are those of ranks
+/// 0 … n-1, in order, which must match each other (the verifier's business); else the result is
+/// infinity. Costs O(messages of four tiles, two calls).
+double price(std::span<const Plan> plans, const Load& load, const Conditions& conditions,
+             const Coefficients& coefficients = {});
+
+/// A price, taken apart; the parts add up to it.
+struct PriceParts {
+  double latency_s = 0;    // what would remain if bytes were free and every rank had a core
+  double movement_s = 0;   // bringing bytes from rank to rank
+  double reduction_s = 0;  // reading operands, combining, and storing results
+  double sharing_s = 0;    // ranks taking turns on too few cores
+  double total() const { return latency_s + movement_s + reduction_s + sharing_s; }
+};
+PriceParts price_parts(std::span<const Plan> plans, const Load& load, const Conditions& conditions,
+                       const Coefficients& coefficients = {});
+
+}  // namespace tutti

@@ -1,0 +1,110 @@
+#include "collectives/select.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "kernels/error.h"
+
+namespace tutti {
+namespace {
+
+std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
+
+Collective collective_named(std::string_view name, const std::string& part) {
+  std::string known;
+  for (int c = 0; c < kCollectives; ++c) {
+    const auto collective = static_cast<Collective>(c);
+    if (name_of(collective) == name) return collective;
+    known += (c == 0 ? "" : ", ") + std::string(name_of(collective));
+  }
+  throw Error(TUTTI_INVALID, "TUTTI_ALGO: in " + quoted(part) + ": unknown collective " +
+                                 quoted(name) + "; known: " + known);
+}
+
+// Parameters after a slash depend on the number of ranks: variant_named() checks them in the call.
+void check_algorithm(Collective collective, std::string_view name, const std::string& part) {
+  const std::string_view base = name.substr(0, name.find('/'));
+  std::string known;
+  for (const Algorithm& a : algorithms()) {
+    if (a.collective != collective) continue;
+    if (a.name == base) return;
+    known += (known.empty() ? "" : ", ") + std::string(a.name);
+  }
+  throw Error(TUTTI_INVALID, "TUTTI_ALGO: in " + quoted(part) + ": " +
+                                 std::string(name_of(collective)) + " has no algorithm " +
+                                 quoted(base) + "; known: " + known);
+}
+
+void parse_part(const std::string& part, ForcedAlgorithms& forced) {
+  const std::size_t colon = part.find(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == part.size()) {
+    throw Error(TUTTI_INVALID, "TUTTI_ALGO: " + quoted(part) +
+                                   " is not COLLECTIVE:ALGORITHM, as in all_reduce:ring");
+  }
+  const Collective collective = collective_named(part.substr(0, colon), part);
+  const std::string name = part.substr(colon + 1);
+  check_algorithm(collective, name, part);
+  std::string& entry = forced[static_cast<std::size_t>(collective)];
+  if (!entry.empty()) {
+    throw Error(TUTTI_INVALID, "TUTTI_ALGO: " + quoted(part) + ": " +
+                                   std::string(name_of(collective)) + " is already forced to " +
+                                   quoted(entry));
+  }
+  entry = name;
+}
+
+// The host's cores, not those that this rank may use: bound ranks may use one each.
+int cores_of_host() {
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  return cores > 0 ? static_cast<int>(cores) : 1;
+}
+
+}  // namespace
+
+std::vector<Plan> make_plans(const Variant& variant, const Shape& shape) {
+  std::vector<Plan> plans;
+  plans.reserve(static_cast<std::size_t>(shape.size));
+  Shape one = shape;
+  one.shards = variant.shards;
+  for (one.rank = 0; one.rank < one.size; ++one.rank) plans.push_back(make_plan(variant, one));
+  return plans;
+}
+
+Shape shape_of(const CallKey& key, int size) {
+  return {.size = size, .root = key.root, .pre_scaled = key.op > TUTTI_BXOR};
+}
+
+Choice choose(const CallKey& key, int size, const Conditions& conditions,
+              const Coefficients& coefficients) {
+  const Load load{.count = key.collective == Collective::kBarrier ? 0 : key.count,
+                  .dtype = key.dtype};
+  Choice choice;
+  for (const Variant& variant : variants(key.collective, size)) {
+    const std::vector<Plan> plans = make_plans(variant, shape_of(key, size));
+    choice.candidates.push_back({variant, price(plans, load, conditions, coefficients)});
+  }
+  const auto least = std::min_element(
+      choice.candidates.begin(), choice.candidates.end(),
+      [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
+  choice.chosen = static_cast<std::size_t>(least - choice.candidates.begin());
+  return choice;
+}
+
+Choice choose(const CallKey& key, int size, std::size_t scratch_bytes) {
+  return choose(key, size,
+                {.cores = cores_of_host(), .scratch_bytes = scratch_bytes, .tile_bytes = kTileBytes});
+}
+
+ForcedAlgorithms parse_forced(std::string_view text) {
+  ForcedAlgorithms forced;
+  if (text.empty()) return forced;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    parse_part(std::string(text.substr(begin, end - begin)), forced);
+    begin = end + 1;
+  }
+  return forced;
+}
+
+}  // namespace tutti
