@@ -26,6 +26,8 @@ struct World {
   std::string launcher;  // which source won: "config", "TUTTI_*", "torchrun", "alone"
   std::chrono::milliseconds start_timeout{60'000};
   std::chrono::milliseconds call_timeout{1'800'000};
+  bool cross_memory = true;  // whether to try process_vm_readv
+  bool warnings = true;      // on stderr; false where TUTTI_LOG is off
 };
 
 /// What a rank tells all others at the start.
