@@ -1,0 +1,55 @@
+// The control file: doorbells, signs of life and the one fault record, written by all ranks.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "transport/shm/layout.h"
+#include "transport/shm/memory_file.h"
+
+namespace tutti {
+
+class Control {
+ public:
+  /// Rank 0's: makes the file. Throws TUTTI_NO_MEMORY, TUTTI_SYSTEM.
+  explicit Control(int size);
+  /// Anybody else's. Throws also if the file is too short.
+  Control(UniqueFd fd, int size);
+
+  int fd() const { return fd_.get(); }
+  ControlHeader& header() { return *reinterpret_cast<ControlHeader*>(memory_.data()); }
+  RankControl& of(int rank) {
+    return reinterpret_cast<RankControl*>(memory_.data() + sizeof(ControlHeader))[rank];
+  }
+
+ private:
+  UniqueFd fd_;
+  Mapping memory_;
+};
+
+/// Wakes the rank if it is asleep. Call after the store that it should see. Costs a load if it is
+/// awake: the store needs no fence before it, since a rank that goes to sleep makes all others pass one
+/// (membarrier) after it has set `asleep`.
+void wake(RankControl& rank);
+inline void wake_if_asleep(RankControl& rank) {
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  // relaxed: partner is Waiter::arm(), see above
+  if (rank.asleep.load(std::memory_order_relaxed) != 0) wake(rank);
+}
+
+/// Wakes the rank, or keeps it from sleeping if it is about to.
+void ring(RankControl& rank);
+
+/// Sleeps until the doorbell is no longer `seen`, at most `limit`. Shared futex.
+void sleep_on(RankControl& rank, std::uint32_t seen, std::chrono::microseconds limit);
+
+/// Sleeps on a word of this process until it is no longer `seen`, at most `limit`.
+void sleep_on_private(std::atomic<std::uint32_t>& word, std::uint32_t seen,
+                      std::chrono::milliseconds limit);
+void wake_private(std::atomic<std::uint32_t>& word);
+
+/// Makes every running thread of all registered processes pass a full fence. False: not offered.
+bool register_membarrier();
+void membarrier_all();
+
+}  // namespace tutti

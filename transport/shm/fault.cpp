@@ -1,0 +1,71 @@
+#include "transport/shm/fault.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstring>
+
+#include "transport/shm/call_board.h"
+#include "transport/transport.h"
+
+namespace tutti {
+
+std::uint64_t Fault::pack() const {
+  return static_cast<std::uint64_t>(static_cast<std::uint8_t>(status)) << 56 |
+         static_cast<std::uint64_t>(static_cast<std::uint16_t>(culprit)) << 40 |
+         static_cast<std::uint64_t>(static_cast<std::uint16_t>(reporter)) << 24 |
+         (call & 0xffffff);
+}
+
+Fault Fault::unpack(std::uint64_t word) {
+  Fault fault;
+  fault.status = static_cast<tutti_status>(word >> 56);
+  if (fault.status <= TUTTI_OK || fault.status > TUTTI_INTERNAL) fault.status = TUTTI_INTERNAL;
+  fault.culprit = static_cast<int>(word >> 40 & 0xffff);
+  fault.reporter = static_cast<int>(word >> 24 & 0xffff);
+  fault.call = static_cast<std::uint32_t>(word & 0xffffff);
+  return fault;
+}
+
+void FaultBoard::report(tutti_status status, int culprit, std::string_view text) {
+  if (poisoned() || reported_) return;
+  reported_ = true;
+  SegmentHeader& header = own_.header();
+  const std::size_t length = std::min(text.size(), kFaultTextBytes - 1);
+  std::memcpy(header.fault_text, text.data(), length);
+  header.fault_text[length] = '\0';
+  const Fault fault{status, culprit, rank_,
+                    static_cast<std::uint32_t>(header.calls.load(std::memory_order_relaxed))};
+  std::uint64_t none = 0;
+  // seq_cst: a reader claims memory, then looks here; see Inbox::claim() and ShmTransport::abandon()
+  if (!control_.header().fault.compare_exchange_strong(none, fault.pack())) return;
+  for (int rank = 0; rank < header.size; ++rank) ring(control_.of(rank));
+}
+
+std::string FaultBoard::text_of(const Fault& fault) const {
+  const SegmentHeader* header = nullptr;
+  if (fault.reporter == rank_) {
+    header = &own_.header();
+  } else if (static_cast<std::size_t>(fault.reporter) < peers_.size()) {
+    header = &peers_[static_cast<std::size_t>(fault.reporter)]->header();
+  } else {
+    return "the fault record is damaged";
+  }
+  std::string text(header->fault_text, strnlen(header->fault_text, kFaultTextBytes));
+  for (char& c : text)
+    if (std::iscntrl(static_cast<unsigned char>(c)) != 0) c = '?';
+  return text;
+}
+
+void FaultBoard::raise() const {
+  const Fault fault =
+      Fault::unpack(control_.header().fault.load(std::memory_order_acquire));  // partner: report()
+  const std::string text = text_of(fault);
+  if (fault.status == TUTTI_MISMATCH) throw Error(fault.status, text);  // names both ranks
+  std::string where = "rank " + std::to_string(rank_) + ": ";
+  if (const auto call = last_call(own_.header())) where += describe(*call) + ": ";
+  if (fault.status != TUTTI_PEER_FAILED && fault.reporter != rank_)
+    where += "rank " + std::to_string(fault.reporter) + " gave up: ";
+  throw Error(fault.status, where + text);
+}
+
+}  // namespace tutti

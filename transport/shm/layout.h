@@ -1,0 +1,142 @@
+// What lies where in the memory that the ranks of a host share.
+//
+// Each rank owns one file without a name (memfd), its *segment*: it alone writes there, its peers
+// map it read-only. So a message is written once, by its sender, into the sender's own memory, and
+// pulled by the receiver; what the receiver has read it says in its own segment.
+//
+//   segment of rank r   header | edge to rank 0 | edge to rank 1 | … | scratch | arena …
+//   edge to rank p      lines[lane][W]   messages to p, announced
+//                       receipts[lane]   how far r has read the messages from p
+//                       staging          bytes of messages that p cannot read in place
+//
+// One small *control* file, made by rank 0, is written by all: see ControlHeader and RankControl.
+//
+// One writer a cache line; 128 bytes between writers, because processors fetch lines in pairs.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace tutti {
+
+inline constexpr int kLanes = 4;
+inline constexpr std::uint32_t kWindow = 16;  // lines an (edge, lane) holds
+inline constexpr std::size_t kInlineBytes = 56;
+inline constexpr std::size_t kStagingBlockBytes = 2048;
+inline constexpr int kStagingBlocks = 12;
+inline constexpr std::size_t kScratchBytes = std::size_t{2} << 20;
+inline constexpr std::size_t kLandingBytes = std::size_t{1792} << 10;
+/// A reader names at most this much of a peer's memory as being read; also the longest view.
+inline constexpr std::size_t kClaimBytes = std::size_t{256} << 10;
+inline constexpr int kMaxShmRanks = 1024;
+
+inline constexpr std::size_t kWriterGap = 128;
+inline constexpr std::size_t kPageBytes = 4096;
+inline constexpr std::size_t kHugePageBytes = std::size_t{2} << 20;
+
+// Peers see these bytes without a lock.
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
+
+/// One announcement. `word` is stored last (release) by the sender and loaded (acquire) by the
+/// receiver: sequence of the line in the high half, call hash in the low one. Sequences count from 1.
+/// A message of at most kInlineBytes is the payload itself; both sides know its length. Any other
+/// message is one or more lines with a Descriptor.
+struct alignas(64) Line {
+  std::atomic<std::uint64_t> word;
+  std::byte payload[kInlineBytes];
+};
+static_assert(sizeof(Line) == 64);
+
+enum class Place : std::uint8_t {
+  kStaged = 1,   // where: offset in the edge's staging area
+  kSegment = 2,  // where: offset in the sender's segment (its scratch or its arena)
+  kAddress = 3,  // where: address in the sender's process
+};
+
+/// Where one part of a message lies.
+struct Descriptor {
+  std::uint64_t where = 0;
+  std::uint64_t bytes = 0;
+  Place place = Place::kStaged;
+  std::uint8_t more = 0;  // 1: the message goes on in the next line
+  std::uint8_t unused[6] = {};
+};
+static_assert(sizeof(Descriptor) <= kInlineBytes);
+
+/// What a rank tells a peer about reading its messages on one lane; written by the reader.
+struct alignas(kWriterGap) Receipt {
+  std::atomic<std::uint64_t> consumed;  // lines read; release, partner: Outbox::refresh()
+  std::atomic<std::uint32_t> claim;     // 1 while the reader reads the sender's user memory
+};
+
+/// Everything between the owner of a segment and one peer.
+struct alignas(kWriterGap) Edge {
+  Line lines[kLanes][kWindow];
+  Receipt receipts[kLanes];
+  std::byte staging[kStagingBlocks * kStagingBlockBytes];
+};
+static_assert(2 * sizeof(Edge) <= std::size_t{64} << 10, "budget of a peer pair");
+static_assert(kStagingBlocks >= 2 * kLanes, "each lane needs a block of its own, and some to share");
+
+/// What the owner has called last, for errors of its peers. See CallBoard.
+inline constexpr std::uint32_t kCallSlots = 8;
+inline constexpr std::size_t kCallWords = 7;
+struct alignas(64) CallSlot {
+  std::atomic<std::uint64_t> words[kCallWords];
+};
+
+inline constexpr std::uint64_t kSegmentMagic = 0x31676573'69747475;  // "uttiseg1"
+inline constexpr std::size_t kFaultTextBytes = 512;
+
+struct SegmentHeader {
+  std::uint64_t magic;
+  std::int32_t rank, size;
+  alignas(kWriterGap) std::atomic<std::uint64_t> calls;  // begun so far: the owner's progress
+  CallSlot call_slots[kCallSlots];
+  // Filled before the owner proposes a fault, never changed afterwards.
+  alignas(kWriterGap) char fault_text[kFaultTextBytes];
+  // 1: the owner can read the user memory of that rank by process_vm_readv. Set before the start ends.
+  alignas(kWriterGap) std::atomic<std::uint8_t> can_read[kMaxShmRanks];
+};
+
+/// Offsets in a segment of a world of `size` ranks.
+struct SegmentLayout {
+  std::size_t edges, scratch, arena;
+
+  static constexpr SegmentLayout of(int size) {
+    constexpr auto up = [](std::size_t n) { return (n + kPageBytes - 1) / kPageBytes * kPageBytes; };
+    SegmentLayout l{};
+    l.edges = up(sizeof(SegmentHeader));
+    l.scratch = up(l.edges + static_cast<std::size_t>(size) * sizeof(Edge));
+    l.arena = (l.scratch + kScratchBytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+    return l;
+  }
+};
+
+/// The life word of a rank; a futex word in the kernel's format for robust locks. It holds the
+/// number of the owner's life thread; the kernel sets kLifeDied when that thread dies.
+inline constexpr std::uint32_t kLifeUnborn = 0;
+inline constexpr std::uint32_t kLifeDied = 0x40000000;  // FUTEX_OWNER_DIED
+inline constexpr std::uint32_t kLifeLeft = 0x20000000;  // above any thread number
+
+struct RankControl {
+  // Rung by whoever finds the owner asleep.
+  alignas(kWriterGap) std::atomic<std::uint32_t> doorbell;  // futex
+  std::atomic<std::uint32_t> asleep;
+  // Owner only.
+  alignas(kWriterGap) std::atomic<std::uint64_t> alive;  // counts up every kHeartbeat
+  std::atomic<std::uint32_t> life;
+};
+
+struct ControlHeader {
+  // 0, or the first fault of the world: see Fault. Compare-and-swap; the first writer wins.
+  alignas(kWriterGap) std::atomic<std::uint64_t> fault;
+};
+
+inline constexpr std::size_t kRankBytes =
+    kScratchBytes + kLandingBytes + sizeof(SegmentHeader) + sizeof(RankControl) + kPageBytes;
+static_assert(kRankBytes <= std::size_t{4} << 20, "budget of a rank");
+
+}  // namespace tutti

@@ -1,0 +1,172 @@
+#include "transport/shm/outbox.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace tutti {
+namespace {
+
+/// A long staged message goes in fragments of this many blocks, so that filling one and reading
+/// another overlap.
+constexpr int kFragmentBlocks = 4;
+
+}  // namespace
+
+Outbox::Outbox(const PeerLink& link, StagingPool& staging, int lane)
+    : link_(link),
+      staging_(staging),
+      lane_(lane),
+      lines_(link.mine->lines[lane]),
+      receipt_(link.theirs->receipts[lane]) {}
+
+bool Outbox::post(std::uint32_t call_hash, std::span<const Piece> pieces) {
+  if (!rest_.empty()) return false;
+  if (next_ > limit_ && !refresh()) return false;
+  std::size_t bytes = 0;
+  for (const Piece& piece : pieces) bytes += piece.bytes;
+  call_hash_ = call_hash;
+  ++messages_;
+  locked_[messages_ % kRemembered] = locked_[(messages_ - 1) % kRemembered];
+  if (bytes > kInlineBytes) return post_long(call_hash, pieces);
+  Line& line = lines_[next_ % kWindow];
+  std::byte* to = line.payload;
+  for (const Piece& piece : pieces) {
+    if (piece.bytes == 8) {
+      std::memcpy(to, piece.data, 8);  // one store
+    } else if (piece.bytes > 0) {
+      std::memcpy(to, piece.data, piece.bytes);
+    }
+    to += piece.bytes;
+  }
+  publish(line);
+  return true;
+}
+
+bool Outbox::post_long(std::uint32_t call_hash, std::span<const Piece> pieces) {
+  call_hash_ = call_hash;
+  std::size_t left = 0;
+  for (const Piece& piece : pieces) left += piece.bytes;
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    if (pieces[i].bytes == 0) continue;
+    left -= pieces[i].bytes;
+    std::size_t done = 0;
+    if (announce(pieces[i], left > 0, done)) continue;
+    rest_.assign(pieces.begin() + static_cast<std::ptrdiff_t>(i), pieces.end());
+    rest_[0] = {pieces[i].data + done, pieces[i].bytes - done};
+    std::erase_if(rest_, [](const Piece& piece) { return piece.bytes == 0; });
+    break;
+  }
+  return true;
+}
+
+bool Outbox::push() {
+  const std::uint64_t before = next_;
+  std::size_t i = 0;
+  for (; i < rest_.size(); ++i) {
+    std::size_t done = 0;
+    if (announce(rest_[i], i + 1 < rest_.size(), done)) continue;
+    rest_[i] = {rest_[i].data + done, rest_[i].bytes - done};
+    break;
+  }
+  rest_.erase(rest_.begin(), rest_.begin() + static_cast<std::ptrdiff_t>(i));
+  return next_ != before;
+}
+
+/// Announces one piece. False: only the first `done` bytes, for want of a line or of staging.
+bool Outbox::announce(const Piece& piece, bool more, std::size_t& done) {
+  Descriptor descriptor;
+  descriptor.place = place_of(piece, descriptor.where);
+  if (descriptor.place == Place::kStaged) return stage(piece, more, done);
+  if (next_ > limit_ && !refresh()) return false;
+  descriptor.bytes = piece.bytes;
+  descriptor.more = more;
+  locked_[messages_ % kRemembered] = next_;
+  describe_line(descriptor);
+  return true;
+}
+
+bool Outbox::stage(const Piece& piece, bool more, std::size_t& done) {
+  while (done < piece.bytes) {
+    if (next_ > limit_ && !refresh()) return false;
+    const std::size_t blocks = (piece.bytes - done + kStagingBlockBytes - 1) / kStagingBlockBytes;
+    const int want = static_cast<int>(std::min<std::size_t>(blocks, kFragmentBlocks));
+    auto run = staging_.take(lane_, want);
+    if (run.mask == 0 && refresh()) run = staging_.take(lane_, want);
+    if (run.mask == 0) return false;
+    Descriptor descriptor;
+    descriptor.where = run.offset();
+    descriptor.bytes = std::min(run.bytes(), piece.bytes - done);
+    copy_bytes(link_.mine->staging + run.offset(), piece.data + done, descriptor.bytes,
+               Stores::kCached);
+    done += descriptor.bytes;
+    descriptor.more = more || done < piece.bytes;
+    blocks_[next_ % kWindow] = run.mask;
+    ++staged_lines_;
+    describe_line(descriptor);
+  }
+  return true;
+}
+
+Place Outbox::place_of(const Piece& piece, std::uint64_t& where) const {
+  if (const auto offset = link_.own->offset_of(piece.data, piece.bytes)) {
+    where = *offset;
+    return Place::kSegment;
+  }
+  const bool in_place = link_.same_process || (link_.it_reads_us && piece.bytes > kStagedBytes);
+  if (!in_place) return Place::kStaged;
+  where = reinterpret_cast<std::uintptr_t>(piece.data);
+  return Place::kAddress;
+}
+
+void Outbox::describe_line(const Descriptor& descriptor) {
+  Line& line = lines_[next_ % kWindow];
+  std::memcpy(line.payload, &descriptor, sizeof descriptor);
+  publish(line);
+}
+
+void Outbox::publish(Line& line) {
+  const std::uint64_t word = next_ << 32 | call_hash_;
+  ++next_;
+  // partner: Inbox::arrived(), which may read the payload once it sees the word
+  if (link_.fenced) {
+    line.word.store(word, std::memory_order_seq_cst);
+  } else {
+    line.word.store(word, std::memory_order_release);
+  }
+  wake_if_asleep(*link_.control);
+}
+
+/// Looks how far the peer has read. True if there is a free line now.
+bool Outbox::refresh() {
+  // acquire: the peer's reads of lines and staging come before it says so in Inbox::consume()
+  const std::uint64_t consumed = receipt_.consumed.load(std::memory_order_acquire);
+  const std::uint64_t known = limit_ - kWindow;
+  if (consumed < known || consumed >= next_)
+    link_.faults->fail(TUTTI_PEER_FAILED, link_.rank,
+                       link_.name() + " damaged its receipts: it says that it has read " +
+                           std::to_string(consumed) + " of " + std::to_string(next_ - 1) + " lines");
+  if (staged_lines_ > 0) give_staging_back(known + 1, consumed);
+  limit_ = consumed + kWindow;
+  return next_ <= limit_;
+}
+
+void Outbox::give_staging_back(std::uint64_t from, std::uint64_t to) {
+  for (std::uint64_t line = from; line <= to; ++line) {
+    std::uint32_t& blocks = blocks_[line % kWindow];
+    if (blocks == 0) continue;
+    staging_.give(lane_, blocks);
+    blocks = 0;
+    --staged_lines_;
+  }
+}
+
+bool Outbox::drained(std::uint32_t lag) {
+  if (lag >= messages_ || lag > kWindow) return true;
+  if (lag == 0 && !rest_.empty()) return false;
+  const std::uint64_t line = locked_[(messages_ - lag) % kRemembered];
+  if (line + kWindow <= limit_) return true;
+  refresh();
+  return line + kWindow <= limit_;
+}
+
+}  // namespace tutti

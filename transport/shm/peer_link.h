@@ -1,0 +1,33 @@
+// All that a rank knows about one peer. Fixed when the start is over.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "transport/shm/control.h"
+#include "transport/shm/fault.h"
+#include "transport/shm/layout.h"
+#include "transport/shm/segment.h"
+
+namespace tutti {
+
+struct PeerLink {
+  int rank = 0;
+  int pid = 0;
+  bool same_process = false;
+  bool it_reads_us = false;  // by process_vm_readv
+  bool we_read_it = false;
+  bool fenced = false;       // membarrier() is not offered everywhere: stores order themselves
+  Edge* mine = nullptr;          // what this rank writes: in its own segment
+  const Edge* theirs = nullptr;  // what the peer writes: in the peer's segment
+  RankControl* control = nullptr;
+  OwnSegment* own = nullptr;
+  PeerSegment* segment = nullptr;
+  FaultBoard* faults = nullptr;
+  std::span<std::byte> landing;  // for all lanes together
+
+  /// "rank 3"
+  std::string name() const { return "rank " + std::to_string(rank); }
+};
+
+}  // namespace tutti

@@ -1,0 +1,150 @@
+#include "transport/shm/segment.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/sysinfo.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <string>
+#include <utility>
+
+#include "kernels/error.h"
+
+namespace tutti {
+namespace {
+
+constexpr std::size_t kWindowBytes = std::size_t{1} << 30;
+constexpr std::uint64_t kMaxSegmentBytes = std::uint64_t{1} << 46;
+
+/// Address space for arenas: twice the machine's memory, so that fragments do not matter.
+std::size_t arena_reservation() {
+  struct sysinfo info {};
+  if (sysinfo(&info) != 0) return kWindowBytes;
+  const std::size_t memory = std::size_t{info.totalram} * info.mem_unit;
+  return (2 * memory + kWindowBytes - 1) / kWindowBytes * kWindowBytes;
+}
+
+/// Maps the segment with as much of the reservation as RLIMIT_AS allows.
+Mapping map_own(int fd, std::size_t arena_begin) {
+  for (std::size_t arena = arena_reservation();; arena /= 2) {
+    try {
+      return Mapping(fd, 0, arena_begin + arena, Mapping::Access::kReadWrite);
+    } catch (const Error&) {
+      if (arena <= (std::size_t{64} << 20)) throw;
+    }
+  }
+}
+
+/// What the system could give without taking it from somebody; no limit if it does not say.
+std::size_t available_bytes() {
+  std::ifstream file("/proc/meminfo");
+  for (std::string key; file >> key;) {
+    std::size_t kib = 0;
+    if (key == "MemAvailable:" && file >> kib) return kib * 1024;
+    file.ignore(256, '\n');
+  }
+  return static_cast<std::size_t>(-1);
+}
+
+}  // namespace
+
+OwnSegment::OwnSegment(int rank, int size)
+    : layout_(SegmentLayout::of(size)),
+      fd_(make_memory_file("tutti-segment", layout_.arena)),
+      memory_(map_own(fd_.get(), layout_.arena)),
+      extents_(memory_.bytes() - layout_.arena),
+      file_bytes_(layout_.arena) {
+  header().magic = kSegmentMagic;
+  header().rank = rank;
+  header().size = size;
+  // A wish: where shmem gives huge pages on advice, the arena gets them.
+  madvise(memory_.data() + layout_.arena, memory_.bytes() - layout_.arena, MADV_HUGEPAGE);
+}
+
+void* OwnSegment::allocate(std::size_t bytes) {
+  const auto refuse = [&](const std::string& why) -> Error {
+    return Error(TUTTI_NO_MEMORY,
+                 "allocating " + std::to_string(bytes) + " bytes of registered memory: " + why);
+  };
+  if (bytes > memory_.bytes() - layout_.arena) throw refuse("more than this machine has");
+  if (bytes > available_bytes()) throw refuse("more than is available");
+  const std::size_t alignment = bytes >= kHugePageBytes ? kHugePageBytes : kPageBytes;
+  const auto offset = extents_.take(bytes, alignment);
+  if (!offset) throw refuse("the arena is full");
+  const std::size_t begin = layout_.arena + *offset;
+  const std::size_t length = (std::max<std::size_t>(bytes, 1) + kPageBytes - 1) / kPageBytes * kPageBytes;
+  int result = 0;
+  if (begin + length > file_bytes_) {
+    result = ftruncate(fd_.get(), static_cast<off_t>(begin + length));
+    if (result == 0) file_bytes_ = begin + length;
+  }
+  // Now, not when touched: a full machine is an error here and not a signal later.
+  while (result == 0 && (result = fallocate(fd_.get(), 0, static_cast<off_t>(begin),
+                                            static_cast<off_t>(length))) != 0 && errno == EINTR)
+    result = 0;
+  if (result != 0) {
+    const std::string why = errno_text("the system refuses");
+    deallocate(memory_.data() + begin);
+    throw refuse(why);
+  }
+  return memory_.data() + begin;
+}
+
+void OwnSegment::deallocate(void* pointer) {
+  const auto offset =
+      static_cast<std::size_t>(static_cast<std::byte*>(pointer) - memory_.data()) - layout_.arena;
+  const auto bytes = extents_.give(offset);
+  if (!bytes) throw Error(TUTTI_INVALID, "the pointer is not from tutti_alloc(), or freed already");
+  // Best effort: a refusal keeps the pages, and allocate() would hand out old bytes; so zero them.
+  if (fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                static_cast<off_t>(layout_.arena + offset), static_cast<off_t>(*bytes)) != 0)
+    std::fill_n(static_cast<std::byte*>(pointer), *bytes, std::byte{0});
+}
+
+PeerSegment::PeerSegment(UniqueFd fd, int rank, int size)
+    : layout_(SegmentLayout::of(size)), fd_(std::move(fd)), file_bytes_(file_bytes(fd_.get())) {
+  const auto refuse = [&](const char* why) -> Error {
+    return Error(TUTTI_SYSTEM, "rank " + std::to_string(rank) + "'s segment " + why);
+  };
+  if (file_bytes_ < layout_.arena) throw refuse("is too short");
+  const int seals = fcntl(fd_.get(), F_GET_SEALS);
+  if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) throw refuse("could shrink");
+  front_ = Mapping(fd_.get(), 0, layout_.scratch + kScratchBytes, Mapping::Access::kRead);
+  base_ = front_.data();
+  if (header().magic != kSegmentMagic || header().rank != rank || header().size != size)
+    throw refuse("is of another world or version");
+}
+
+PeerSegment::PeerSegment(std::shared_ptr<OwnSegment> owner, int size)
+    : layout_(SegmentLayout::of(size)), owner_(std::move(owner)), base_(owner_->base()) {}
+
+bool PeerSegment::inside(std::uint64_t offset, std::uint64_t bytes) {
+  if (offset < layout_.scratch) return false;
+  const std::uint64_t end_of_scratch = layout_.scratch + kScratchBytes;
+  if (offset < end_of_scratch) return bytes <= end_of_scratch - offset;
+  if (offset < layout_.arena || offset >= kMaxSegmentBytes) return false;
+  const auto fits = [&] { return offset <= file_bytes_ && bytes <= file_bytes_ - offset; };
+  if (fits()) return true;
+  file_bytes_ = file_bytes(owner_ ? owner_->fd() : fd_.get());  // it may have grown; it never shrinks
+  return fits();
+}
+
+std::span<const std::byte> PeerSegment::at(std::uint64_t offset, std::uint64_t bytes) {
+  if (!inside(offset, bytes)) return {};
+  if (owner_ || offset < layout_.arena) return {base_ + offset, static_cast<std::size_t>(bytes)};
+  const std::uint64_t in_arena = offset - layout_.arena;
+  const std::size_t window = static_cast<std::size_t>(in_arena / kWindowBytes);
+  const std::size_t in_window = static_cast<std::size_t>(in_arena % kWindowBytes);
+  if (windows_.size() <= window) windows_.resize(window + 1);
+  if (!windows_[window]) {
+    windows_[window] = Mapping(fd_.get(), layout_.arena + window * kWindowBytes, kWindowBytes,
+                               Mapping::Access::kRead);
+    madvise(windows_[window].data(), kWindowBytes, MADV_HUGEPAGE);  // a wish, as in OwnSegment
+  }
+  const std::size_t length = std::min<std::uint64_t>(bytes, kWindowBytes - in_window);
+  return {windows_[window].data() + in_window, length};
+}
+
+}  // namespace tutti

@@ -1,0 +1,87 @@
+// The memory file of a rank: as its owner writes it, and as a peer reads it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "transport/shm/extents.h"
+#include "transport/shm/layout.h"
+#include "transport/shm/memory_file.h"
+
+namespace tutti {
+
+/// The owner's side. One thread at a time, except for the atomics inside.
+class OwnSegment {
+ public:
+  /// Throws TUTTI_NO_MEMORY, TUTTI_SYSTEM.
+  OwnSegment(int rank, int size);
+
+  int fd() const { return fd_.get(); }
+  const std::byte* base() const { return memory_.data(); }
+  SegmentHeader& header() { return *reinterpret_cast<SegmentHeader*>(memory_.data()); }
+  Edge& edge(int peer) {
+    return reinterpret_cast<Edge*>(memory_.data() + layout_.edges)[static_cast<std::size_t>(peer)];
+  }
+  std::span<std::byte> scratch() { return {memory_.data() + layout_.scratch, kScratchBytes}; }
+
+  /// The offset of memory that peers can read: scratch, or from allocate(). None for other memory.
+  std::optional<std::uint64_t> offset_of(const std::byte* data, std::size_t bytes) const {
+    const auto offset = static_cast<std::size_t>(data - memory_.data());  // wraps if below
+    if (offset < layout_.scratch || offset >= memory_.bytes()) return std::nullopt;
+    if (bytes > memory_.bytes() - offset) return std::nullopt;
+    return offset;
+  }
+
+  /// Registered memory: zeroed, aligned to a page, present. Throws TUTTI_NO_MEMORY.
+  void* allocate(std::size_t bytes);
+  /// Throws TUTTI_INVALID if `pointer` is not from allocate(). Peers' mappings stay valid and read
+  /// zeros.
+  void deallocate(void* pointer);
+
+ private:
+  SegmentLayout layout_;
+  UniqueFd fd_;
+  Mapping memory_;  // everything, with address space for all that the arena may become
+  Extents extents_;
+  std::size_t file_bytes_;
+};
+
+/// A peer's side. One thread at a time.
+class PeerSegment {
+ public:
+  /// Of another process. Checks that it is what rank `rank` of a world of `size` would make; throws
+  /// TUTTI_SYSTEM naming the rank.
+  PeerSegment(UniqueFd fd, int rank, int size);
+  /// Of a rank in this process: read through the owner's own mapping.
+  PeerSegment(std::shared_ptr<OwnSegment> owner, int size);
+
+  const SegmentHeader& header() const { return *reinterpret_cast<const SegmentHeader*>(base_); }
+  const Edge& edge(int peer) const {
+    return reinterpret_cast<const Edge*>(base_ + layout_.edges)[static_cast<std::size_t>(peer)];
+  }
+
+  /// Whether `offset` is user memory (the arena), which its owner may want back.
+  bool is_arena(std::uint64_t offset) const { return offset >= layout_.arena; }
+
+  /// Bytes of the peer's scratch or arena at `offset`; at most `bytes`, and perhaps fewer. Empty if
+  /// offset … offset+bytes-1 is not all inside. Peer-given numbers are safe here. Throws
+  /// TUTTI_NO_MEMORY if it cannot be mapped.
+  std::span<const std::byte> at(std::uint64_t offset, std::uint64_t bytes);
+
+ private:
+  bool inside(std::uint64_t offset, std::uint64_t bytes);
+
+  SegmentLayout layout_;
+  // Shared: ranks that are threads of one process read one mapping, whoever of them leaves first.
+  std::shared_ptr<OwnSegment> owner_;
+  UniqueFd fd_;
+  Mapping front_;                 // header to scratch
+  std::vector<Mapping> windows_;  // of the arena, mapped when first read
+  const std::byte* base_ = nullptr;
+  std::size_t file_bytes_ = 0;
+};
+
+}  // namespace tutti

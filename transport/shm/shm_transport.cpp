@@ -1,0 +1,236 @@
+#include "transport/shm/shm_transport.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <thread>
+#include <utility>
+
+#include "transport/shm/call_board.h"
+
+namespace tutti {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+
+constexpr std::chrono::seconds kReportEvery{30};
+constexpr std::chrono::seconds kQuiesceLimit{2};
+
+}  // namespace
+
+ShmTransport::ShmTransport(const World& world, Joined joined, std::unique_ptr<LifeThread> life)
+    : rank_(world.rank),
+      size_(world.size),
+      pid_(getpid()),
+      warnings_(world.warnings),
+      caps_{.inline_bytes = kInlineBytes, .window = kWindow, .scratch_bytes = kScratchBytes},
+      joined_(std::move(joined)),
+      faults_(rank_, *joined_.control, *joined_.own, joined_.peers),
+      waiter_(joined_.control->of(rank_), wait_tuning(joined_.oversubscribed), joined_.membarrier),
+      watch_(*joined_.control, rank_, joined_.pids),
+      timeout_(world.call_timeout),
+      life_(std::move(life)) {
+  endpoints_.resize(static_cast<std::size_t>(size_));
+  if (size_ > 1) landing_ = Mapping::private_memory(kLandingBytes);
+  for (int peer = 0; peer < size_; ++peer)
+    if (peer != rank_)
+      endpoints_[static_cast<std::size_t>(peer)] =
+          std::make_unique<ShmEndpoint>(traffic_, link_to(peer));
+  if (world.cross_memory && world.warnings) warn_of_copies();
+}
+
+PeerLink ShmTransport::link_to(int peer) {
+  const auto index = static_cast<std::size_t>(peer);
+  const std::size_t share = kLandingBytes / static_cast<std::size_t>(size_ - 1);
+  const std::size_t place = index - (peer > rank_ ? 1 : 0);
+  PeerSegment& segment = *joined_.peers[index];
+  PeerLink link;
+  link.rank = peer;
+  link.pid = joined_.pids[index];
+  link.same_process = joined_.same_process[index];
+  // acquire: partner is Start::probe(), before the barrier
+  link.it_reads_us = segment.header().can_read[rank_].load(std::memory_order_acquire) != 0;
+  link.we_read_it = own().header().can_read[peer].load(std::memory_order_relaxed) != 0;
+  link.fenced = !joined_.membarrier && joined_.oversubscribed;
+  link.mine = &own().edge(peer);
+  link.theirs = &segment.edge(rank_);
+  link.control = &joined_.control->of(peer);
+  link.own = &own();
+  link.segment = &segment;
+  link.faults = &faults_;
+  link.landing = {landing_.data() + place * share, share};
+  return link;
+}
+
+/// Once per world: the lowest rank that is concerned says it.
+void ShmTransport::warn_of_copies() const {
+  for (const auto& endpoint : endpoints_) {
+    if (!endpoint) continue;
+    const PeerLink& link = endpoint->link();
+    if (link.same_process || (link.it_reads_us && link.we_read_it)) continue;
+    if (link.rank < rank_) return;
+    std::fprintf(stderr,
+                 "tutti: rank %d: this system does not let rank %d and this one read each other's "
+                 "memory (process_vm_readv): large messages are copied twice, except from memory of "
+                 "tutti_alloc()\n",
+                 rank_, link.rank);
+    return;
+  }
+}
+
+void ShmTransport::begin(const CallRecord& call, milliseconds timeout) {
+  publish_call(own().header(), call);
+  timeout_ = timeout;
+  clock_runs_ = false;
+  waiter_.reset();
+  if (faults_.poisoned()) [[unlikely]]
+    faults_.raise();
+}
+
+bool ShmTransport::push_all() {
+  bool moved = false;
+  for (const auto& endpoint : endpoints_)
+    if (endpoint) moved |= endpoint->push();
+  return moved;
+}
+
+void ShmTransport::look() {
+  try {
+    if (faults_.poisoned()) faults_.raise();
+    const auto now = Clock::now();
+    watch_.look(now, faults_);
+    look_for_leavers();
+    look_at_clock(now);
+  } catch (const Error&) {
+    unclaim_all();  // nobody needs to wait for what this rank was about to read
+    throw;
+  }
+}
+
+/// A rank that has left will not send any more. Its last messages may have come after our last poll
+/// and before we saw it leave, so the verdict needs one more poll.
+void ShmTransport::look_for_leavers() {
+  for (const auto& endpoint : endpoints_) {
+    if (!endpoint || !endpoint->awaited() || !watch_.left(endpoint->link().rank)) continue;
+    if (leaver_ == endpoint->link().rank && endpoint->missed_at() >= leaver_seen_)
+      faults_.fail(TUTTI_PEER_FAILED, leaver_, endpoint->link().name() + " left the world");
+    leaver_ = endpoint->link().rank;
+    leaver_seen_ = traffic_.idles;
+    return;
+  }
+}
+
+void ShmTransport::look_at_clock(Clock::time_point now) {
+  if (!clock_runs_) {
+    clock_runs_ = true;
+    waiting_since_ = now;
+    next_report_ = now + kReportEvery;
+  }
+  if (now - waiting_since_ >= timeout_) time_out();
+  if (now < next_report_) return;
+  next_report_ += kReportEvery;
+  if (warnings_) report_stall(now);
+}
+
+/// The rank that has begun the fewest calls, and among these one that we wait for.
+std::string ShmTransport::latest_rank() const {
+  const ShmEndpoint* latest = nullptr;
+  for (const auto& endpoint : endpoints_) {
+    if (!endpoint) continue;
+    const auto key = [](const ShmEndpoint& e) {
+      return std::pair(calls_begun(e.link().segment->header()), !e.awaited());
+    };
+    if (latest == nullptr || key(*endpoint) < key(*latest)) latest = endpoint.get();
+  }
+  if (latest == nullptr) return "there is no other rank";
+  const auto call = last_call(latest->link().segment->header());
+  return "the latest is " + latest->link().name() +
+         (call ? ", whose last call is " + describe(*call) : ", which has made no call yet");
+}
+
+void ShmTransport::time_out() {
+  faults_.fail(TUTTI_TIMEOUT, rank_,
+               "not complete after " + std::to_string(timeout_.count()) + " ms; " + latest_rank());
+}
+
+void ShmTransport::report_stall(Clock::time_point now) const {
+  const auto call = last_call(joined_.own->header());
+  const auto waited = duration_cast<std::chrono::seconds>(now - waiting_since_);
+  std::fprintf(stderr, "tutti: rank %d: %s: waiting for %lld s; %s\n", rank_,
+               call ? describe(*call).c_str() : "no call", static_cast<long long>(waited.count()),
+               latest_rank().c_str());
+}
+
+void ShmTransport::abandon(const Error& cause) noexcept {
+  unclaim_all();
+  faults_.report(cause.status(), rank_, cause.what());
+  await_readers();
+}
+
+/// Waits until no peer reads this rank's memory. The fault is there, so that none begins to.
+void ShmTransport::await_readers() {
+  if (joined_.membarrier) membarrier_all();  // partner: Inbox::claim()
+  const auto reading = [this](const std::unique_ptr<ShmEndpoint>& endpoint) {
+    if (!endpoint || !endpoint->claimed()) return false;
+    return !watch_.dead(endpoint->link().rank) && !watch_.left(endpoint->link().rank);
+  };
+  const auto limit = Clock::now() + kQuiesceLimit;
+  while (std::any_of(endpoints_.begin(), endpoints_.end(), reading) && Clock::now() < limit)
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+}
+
+/// Nothing posted is lost: what is inline or staged can be read after this rank has left, so only what
+/// is not announced yet, or lies in this rank's own memory, holds it up.
+void ShmTransport::await_drains() {
+  const auto limit = Clock::now() + kQuiesceLimit;
+  const auto busy = [this](const std::unique_ptr<ShmEndpoint>& endpoint) {
+    if (!endpoint || endpoint->all_drained()) return false;
+    return !watch_.dead(endpoint->link().rank) && !watch_.left(endpoint->link().rank);
+  };
+  while (!faults_.poisoned() && std::any_of(endpoints_.begin(), endpoints_.end(), busy) &&
+         Clock::now() < limit) {
+    if (!progress()) std::this_thread::sleep_for(std::chrono::microseconds(50));
+  }
+}
+
+void ShmTransport::unclaim_all() {
+  for (const auto& endpoint : endpoints_)
+    if (endpoint) endpoint->unclaim();
+}
+
+ShmTransport::~ShmTransport() {
+  if (getpid() != pid_) {
+    // A forked child: the life thread and the world are its parent's.
+    static_cast<void>(life_.release());
+    return;
+  }
+  unclaim_all();
+  try {
+    await_drains();
+  } catch (const Error&) {
+    // A peer's receipts are damaged; the world is poisoned, and nobody waits for this rank.
+  }
+}
+
+std::unique_ptr<Transport> start_shm_transport(const World& world, Rendezvous* rendezvous) {
+  if (world.size > kMaxShmRanks)
+    throw Error(TUTTI_UNSUPPORTED, "a world of " + std::to_string(world.size) +
+                                       " ranks on one host; at most " +
+                                       std::to_string(kMaxShmRanks) + " are possible");
+  Start start(world, rendezvous);
+  const Joined& met = start.meet();
+  std::unique_ptr<LifeThread> life;
+  if (world.size > 1)
+    life = std::make_unique<LifeThread>(met.control->header(), met.control->of(world.rank));
+  return std::make_unique<ShmTransport>(world, start.finish(), std::move(life));
+}
+
+std::unique_ptr<Transport> make_shm_transport(const World& world) {
+  if (world.size == 1) return start_shm_transport(world, nullptr);
+  const auto rendezvous = meet(world);
+  return start_shm_transport(world, rendezvous.get());
+}
+
+}  // namespace tutti

@@ -1,0 +1,62 @@
+#include "transport/shm/waiting.h"
+
+#include <sched.h>
+
+namespace tutti {
+namespace {
+
+/// Tells the core that this is a spin loop.
+#if defined(__x86_64__)
+void relax() { __builtin_ia32_pause(); }
+#elif defined(__aarch64__)
+void relax() { asm volatile("isb"); }
+#else
+void relax() {}
+#endif
+
+constexpr std::uint32_t kPollsPerLook = 1024;
+/// A post that sees us awake and does not ring, while we fall asleep, costs at most this. With
+/// membarrier() that cannot happen; the limit also bounds how late a death is noticed.
+constexpr std::chrono::microseconds kSlice{2000};
+
+}  // namespace
+
+WaitTuning wait_tuning(bool oversubscribed) {
+  if (oversubscribed) return {.spins = 0, .yields = 200};
+  return {.spins = 50, .yields = 200};
+}
+
+void Waiter::spin() { relax(); }
+
+bool Waiter::pause_long() {
+  if (polls_ < tuning_.spins + tuning_.yields) {
+    ++polls_;
+    sched_yield();
+  } else if (!armed_) {
+    arm();
+    return false;
+  } else {
+    sleep_on(self_, seen_, kSlice);
+    disarm();
+    since_look_ = 0;
+    return true;
+  }
+  if (++since_look_ < kPollsPerLook) return false;
+  since_look_ = 0;
+  return true;
+}
+
+void Waiter::arm() {
+  armed_ = true;
+  seen_ = self_.doorbell.load(std::memory_order_acquire);  // partner: ring()
+  self_.asleep.store(1, std::memory_order_seq_cst);  // partner: wake_if_asleep()
+  // Every post that does not see `asleep` is visible to us after this.
+  if (membarrier_) membarrier_all();
+}
+
+void Waiter::disarm() {
+  armed_ = false;
+  self_.asleep.store(0, std::memory_order_relaxed);
+}
+
+}  // namespace tutti

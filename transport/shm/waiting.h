@@ -1,0 +1,59 @@
+// How a rank passes the time when nothing can move: spin, then yield, then sleep.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "transport/shm/control.h"
+
+namespace tutti {
+
+/// How often each stage is repeated; see waiting.cpp for the measurements behind.
+struct WaitTuning {
+  std::uint32_t spins = 0;   // polls with a pause between
+  std::uint32_t yields = 0;  // polls with the core offered to others between
+};
+/// `oversubscribed`: the ranks exceed the cores that they may use, so whoever spins keeps the one
+/// that it waits for from running.
+WaitTuning wait_tuning(bool oversubscribed);
+
+class Waiter {
+ public:
+  /// `membarrier`: whether all ranks can use it.
+  Waiter(RankControl& self, WaitTuning tuning, bool membarrier)
+      : self_(self), tuning_(tuning), membarrier_(membarrier) {}
+
+  /// Passes some time. Between arming (`asleep` set) and sleeping it returns once, so that the caller
+  /// polls again. True: it is time to look at the clock and at the peers.
+  bool pause() {
+    if (polls_ < tuning_.spins) [[likely]] {
+      ++polls_;
+      spin();
+      return false;
+    }
+    return pause_long();
+  }
+
+  /// Something moved.
+  void reset() {
+    if (polls_ == 0) return;
+    polls_ = 0;
+    if (armed_) disarm();
+  }
+
+ private:
+  static void spin();
+  bool pause_long();
+  void arm();
+  void disarm();
+
+  RankControl& self_;
+  const WaitTuning tuning_;
+  const bool membarrier_;
+  std::uint32_t polls_ = 0;
+  std::uint32_t since_look_ = 0;
+  bool armed_ = false;
+  std::uint32_t seen_ = 0;  // the doorbell, before arming
+};
+
+}  // namespace tutti
