@@ -1,0 +1,121 @@
+#include "tests/kernel_operands.h"
+
+#include <bit>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "kernels/small_float.h"
+
+namespace tutti {
+namespace {
+
+constexpr std::size_t kLineBytes = 64;
+
+std::uint64_t draw_seed() {
+  const char* given = std::getenv("TEST_SEED");
+  const std::uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device()();
+  std::printf("seed %llu (repeat with TEST_SEED=%llu)\n", static_cast<unsigned long long>(seed),
+              static_cast<unsigned long long>(seed));
+  return seed;
+}
+
+FloatFormat format_of(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kF16: return kF16;
+    case Dtype::kBF16: return kBF16;
+    case Dtype::kF8E4M3: return kF8E4M3;
+    case Dtype::kF8E5M2: return kF8E5M2;
+    case Dtype::kF32: return {8, 23, true};
+    default: return {11, 52, true};
+  }
+}
+
+// Zero, least subnormal, greatest subnormal, least normal, one, greatest finite and what follows
+// it: infinity, a signalling NaN, a quiet one (E4M3 has but its NaN there), each with a sign.
+std::uint64_t special_float(Dtype dtype, Random& random) {
+  const FloatFormat format = format_of(dtype);
+  const int mantissa = format.mantissa_bits;
+  const std::uint64_t least_normal = std::uint64_t{1} << mantissa;
+  const std::uint64_t top = (std::uint64_t{1} << format.magnitude_bits()) - least_normal;
+  const std::uint64_t one = (std::uint64_t{1} << (format.exponent_bits - 1)) * least_normal -
+                            least_normal;
+  const std::uint64_t values[] = {0,   1,       least_normal - 1, least_normal,          one,
+                                  top, top - 1, top + 1,          top + least_normal / 2};
+  const std::uint64_t sign = (random() & 1) << format.magnitude_bits();
+  return values[random() % std::size(values)] | sign;
+}
+
+std::uint64_t special_integer(Random& random) {
+  constexpr std::uint64_t kTop = std::uint64_t{1} << 63;
+  const std::uint64_t values[] = {0, 1, ~std::uint64_t{0}, kTop, kTop - 1, kTop >> 32, 0x7F, 0x80};
+  return values[random() % std::size(values)];
+}
+
+std::uint64_t small_number(Dtype dtype, Random& random) {
+  const int value = static_cast<int>(random() % 2001) - 1000;
+  if (is_integer(dtype)) return static_cast<std::uint64_t>(value);
+  const double real = value / 256.0 * 1.1;
+  if (dtype == Dtype::kF64) return std::bit_cast<std::uint64_t>(real);
+  const auto single = static_cast<float>(real);
+  if (dtype == Dtype::kF32) return std::bit_cast<std::uint32_t>(single);
+  return from_float(format_of(dtype), single);
+}
+
+}  // namespace
+
+std::uint64_t test_seed() {
+  static const std::uint64_t seed = draw_seed();
+  return seed;
+}
+
+std::vector<Dtype> all_dtypes() {
+  std::vector<Dtype> dtypes;
+  for (int i = 0; i < kDtypes; ++i) dtypes.push_back(static_cast<Dtype>(i));
+  return dtypes;
+}
+
+std::vector<Operation> all_operations() {
+  std::vector<Operation> operations;
+  for (const Dtype dtype : all_dtypes()) {
+    for (int i = 0; i < kCombines; ++i) {
+      const auto combine = static_cast<Combine>(i);
+      if (supports(dtype, combine)) operations.push_back({dtype, combine});
+    }
+  }
+  return operations;
+}
+
+std::uint64_t random_element(Dtype dtype, Random& random) {
+  switch (random() % 8) {
+    case 0: return is_integer(dtype) ? special_integer(random) : special_float(dtype, random);
+    case 1:
+    case 2: return random();
+    default: return small_number(dtype, random);
+  }
+}
+
+Arrays::Arrays(Dtype dtype, std::size_t k, std::size_t count, std::size_t stride)
+    : dtype_(dtype), count_(count) {
+  const std::size_t room = (bytes() / kLineBytes + 1) * kLineBytes + k * stride + kLineBytes;
+  data_.resize(k * room + kLineBytes);
+  const auto address = reinterpret_cast<std::uintptr_t>(data_.data());
+  const std::size_t line = (kLineBytes - address % kLineBytes) % kLineBytes;
+  for (std::size_t s = 0; s < k; ++s) {
+    const std::size_t start = line + s * (room / kLineBytes * kLineBytes);
+    offsets_.push_back(start + (stride == 0 ? 0 : s * stride + 1));
+    pointers_.push_back((*this)[s]);
+  }
+}
+
+void Arrays::fill(Random& random) {
+  for (std::size_t s = 0; s < pointers_.size(); ++s) {
+    for (std::size_t e = 0; e < count_; ++e) {
+      const std::uint64_t element = random_element(dtype_, random);
+      std::memcpy((*this)[s] + e * size_of(dtype_), &element, size_of(dtype_));
+    }
+  }
+}
+
+}  // namespace tutti
