@@ -15,7 +15,7 @@ import textwrap
 import unittest
 
 ROOT = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else pathlib.Path(__file__).parents[1])
-TOOLS = ("bash", "cat", "dirname", "env", "grep", "mkdir", "nproc", "python3", "rm", "tail")
+TOOLS = ("bash", "cat", "dirname", "env", "grep", "mkdir", "nproc", "rm", "tail")
 
 STANDINS = {
     "dpkg-query": 'cat "$STATE/installed"',
@@ -57,6 +57,7 @@ class Machine:
         self.put("os-release", 'ID=debian\nVERSION_ID="12"\n' if debian else "ID=gentoo\n")
         for tool in TOOLS:
             (self.bin / tool).symlink_to(shutil.which(tool))
+        (self.bin / "python3").symlink_to(sys.executable)
         for name, script in STANDINS.items():
             if name != "sudo" or sudo:
                 self.program(self.bin / name, script)
