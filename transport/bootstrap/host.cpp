@@ -16,6 +16,8 @@ using std::chrono::milliseconds;
 
 /// How long rank 0 tries to tell the others why it gives up.
 constexpr auto kFarewell = milliseconds(500);
+/// How long it goes on telling those who arrive later.
+constexpr auto kLatecomers = milliseconds(1000);
 
 Clock::time_point deadline_of(const World& world) { return Clock::now() + world.start_timeout; }
 
@@ -86,24 +88,53 @@ class Host : public Rendezvous {
 
   void gather() {
     std::optional<Door> door = open_door(world_);
+    try {
+      let_all_in(*door);
+    } catch (const Error& error) {
+      if (error.status() != TUTTI_TIMEOUT) turn_away_latecomers(*door, error);
+      throw;
+    }
+    // Closed before anyone goes on, so that the name is free for this world's ranks to meet again.
+    door.reset();
+    for (std::size_t rank = 1; rank < peers_.size(); ++rank)
+      peers_[rank].channel.send({.kind = Kind::kWelcome});
+  }
+
+  void let_all_in(Door& door) {
     auto until = deadline_of(world_);
     for (std::size_t arrived = 1; arrived < peers_.size();) {
       std::vector<pollfd> fds;
-      door->watch(fds);
+      door.watch(fds);
       const std::size_t first_peer = fds.size();
       watch_peers(fds, [](const Peer&) { return POLLIN; });
-      wait_for(fds, std::min(until, door->next_expiry()));
-      for (Arrival& arrival : door->answer()) {
+      wait_for(fds, std::min(until, door.next_expiry()));
+      for (Arrival& arrival : door.answer()) {
         until = std::min(until, admit(arrival));
         ++arrived;
       }
       hear_peers({fds.begin() + static_cast<std::ptrdiff_t>(first_peer), fds.end()});
       if (arrived < peers_.size() && Clock::now() >= until) give_up_waiting();
     }
-    // Closed before anyone goes on, so that the name is free for this world's ranks to meet again.
-    door.reset();
-    for (std::size_t rank = 1; rank < peers_.size(); ++rank)
-      peers_[rank].channel.send({.kind = Kind::kWelcome});
+  }
+
+  /// The start has failed: those who are still on their way learn it too, for a while, rather than knock until
+  /// their own patience ends.
+  void turn_away_latecomers(Door& door, const Error& error) {
+    std::vector<bool> seen(peers_.size());
+    for (std::size_t rank = 1; rank < peers_.size(); ++rank) seen[rank] = !!peers_[rank].channel;
+    seen[0] = true;
+    tell_all(error);
+    const auto until = Clock::now() + kLatecomers;
+    while (Clock::now() < until && std::find(seen.begin(), seen.end(), false) != seen.end()) {
+      std::vector<pollfd> fds;
+      door.watch(fds);
+      wait_for(fds, std::min(until, door.next_expiry()));
+      for (const Arrival& late : door.answer()) {
+        late.channel.send(error_message(error));
+        const auto rank = static_cast<std::size_t>(late.hello.rank);
+        if (late.hello.rank >= 0 && rank < seen.size()) seen[rank] = true;
+      }
+    }
   }
 
   /// Takes a rank in, and returns when its own patience ends. Fails for all if it cannot belong here.
@@ -281,11 +312,15 @@ class Host : public Rendezvous {
     try {
       work();
     } catch (const Error& error) {
-      const Message message = error_message(error);
-      const auto until = Clock::now() + kFarewell;
-      for (Peer& peer : peers_) tell(peer, message, until);
+      tell_all(error);
       throw;
     }
+  }
+
+  void tell_all(const Error& error) {
+    const Message message = error_message(error);
+    const auto until = Clock::now() + kFarewell;
+    for (Peer& peer : peers_) tell(peer, message, until);
   }
 
   static void tell(Peer& peer, const Message& message, Clock::time_point until) {
