@@ -24,9 +24,9 @@ Period period(std::span<const Plan> plans, const Load& load, std::uint32_t tiles
   const StepCosts costs(load, static_cast<int>(plans.size()), tiles, plans[0].scratch_slots,
                         conditions, c);
   const double share = static_cast<double>(walked) / tiles;
-  const std::size_t count =
-      walked == tiles ? load.count
-                      : static_cast<std::size_t>(static_cast<double>(load.count) * share);
+  const std::size_t count = walked == tiles
+                                ? load.count
+                                : static_cast<std::size_t>(static_cast<double>(load.count) * share);
   const WalkResult r = walk({.plans = plans,
                              .count = count,
                              .element_bytes = size_of(load.dtype),
@@ -59,25 +59,23 @@ double price(std::span<const Plan> plans, const Load& load, const Conditions& co
 }
 
 // Each part is what the price loses when its coefficients become zero, one kind after the other.
-PriceParts price_parts(std::span<const Plan> plans, const Load& load,
-                       const Conditions& conditions, const Coefficients& coefficients) {
+PriceParts price_parts(std::span<const Plan> plans, const Load& load, const Conditions& conditions,
+                       const Coefficients& coefficients) {
   Coefficients c = coefficients;
   Conditions enough = conditions;
-  enough.cores = static_cast<int>(plans.size());
-  PriceParts parts;
   const double all = price(plans, load, conditions, c);
-  const double unshared = price(plans, load, enough, c);
-  parts.sharing_s = std::max(0.0, all - unshared);
+  enough.cores = static_cast<int>(plans.size());
+  const double unshared = std::min(all, price(plans, load, enough, c));
   c.read = c.write = c.reclaim = {};
   c.combine_s_per_byte = {};
-  const double unreduced = price(plans, load, enough, c);
+  const double unreduced = std::min(unshared, price(plans, load, enough, c));
   c.peer_read = c.cross_read = c.stage = {};
   c.dram_s_per_byte = c.cross_call_s = 0;
-  const double unmoved = price(plans, load, enough, c);
-  parts.reduction_s = all - parts.sharing_s - unreduced;
-  parts.movement_s = unreduced - unmoved;
-  parts.latency_s = unmoved;
-  return parts;
+  const double latency = std::min(unreduced, price(plans, load, enough, c));
+  return {.latency_s = latency,
+          .movement_s = unreduced - latency,
+          .reduction_s = unshared - unreduced,
+          .sharing_s = all - unshared};
 }
 
 }  // namespace tutti

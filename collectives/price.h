@@ -33,20 +33,20 @@ struct PerByte {
 /// fitting `tutti perf` (docs/decisions/0004-price.md).
 struct Coefficients {
   // Events, in seconds.
-  double call_s = 60e-9;       // entering and leaving a call
-  double step_s = 8e-9;        // any step of a plan
-  double post_s = 20e-9;       // announcing a message
-  double pull_s = 20e-9;       // taking one message and giving its place back
-  double line_s = 50e-9;       // until another core sees a line just written
+  double call_s = 60e-9;         // entering and leaving a call
+  double step_s = 8e-9;          // any step of a plan
+  double post_s = 20e-9;         // announcing a message
+  double pull_s = 20e-9;         // taking one message and giving its place back
+  double line_s = 50e-9;         // until another core sees a line just written
   double cross_call_s = 450e-9;  // one system call that reads another process
-  double switch_s = 1.45e-6;   // giving the core to another rank
+  double switch_s = 1.45e-6;     // giving the core to another rank
 
   // Bytes that move.
-  PerByte read{6e-12, 8e-12, 25e-12};        // one's own memory
-  PerByte write{10e-12, 12e-12, 25e-12};     // the destination of a step
-  PerByte peer_read{23e-12, 20e-12, 28e-12};  // memory that a peer has written
+  PerByte read{6e-12, 8e-12, 25e-12};           // one's own memory
+  PerByte write{10e-12, 12e-12, 25e-12};        // the destination of a step
+  PerByte peer_read{23e-12, 20e-12, 28e-12};    // memory that a peer has written
   PerByte cross_read{72e-12, 72e-12, 130e-12};  // the same through the kernel, its write included
-  PerByte stage{40e-12, 40e-12, 40e-12};     // copying into shared slots
+  PerByte stage{40e-12, 40e-12, 40e-12};        // copying into shared slots
   // Lines that a peer has read must be won back before they are written again. Charged when written
   // memory is sent, since its owner will write it again.
   PerByte reclaim{60e-12, 40e-12, 0};
@@ -54,8 +54,8 @@ struct Coefficients {
 
   // Arithmetic, in seconds per source byte: a reduction takes the longer of this and its bytes.
   std::array<double, kDtypes> combine_s_per_byte = {
-      10e-12, 10e-12, 4e-12,  4e-12,  5e-12,   5e-12,    // i8 u8 i32 u32 i64 u64
-      30e-12, 4e-12,  4e-12,  20e-12, 300e-12, 300e-12,  // f16 f32 f64 bf16 f8e4m3 f8e5m2
+      10e-12, 10e-12, 4e-12, 4e-12,  5e-12,   5e-12,    // i8 u8 i32 u32 i64 u64
+      30e-12, 4e-12,  4e-12, 20e-12, 300e-12, 300e-12,  // f16 f32 f64 bf16 f8e4m3 f8e5m2
   };
 
   // Caches.
@@ -67,7 +67,7 @@ struct Coefficients {
 struct Conditions {
   int cores = 1;  // that the ranks share; more ranks than cores take turns
   std::size_t inline_bytes = 56;
-  std::size_t staged_bytes = 2048;  // up to here messages are staged rather than read in place
+  std::size_t staged_bytes = 2048;      // up to here messages are staged rather than read in place
   Access large = Access::kCrossMemory;  // how the others are read; scratch is always mapped
   std::size_t view_bytes = std::size_t{256} << 10;  // that one cross-memory call reads at most
   std::uint32_t window = 16;

@@ -14,9 +14,8 @@ Residence residence(double rank_bytes, int ranks, const Coefficients& coefficien
   return {l2, cached - l2, 1 - cached};
 }
 
-StepCosts::StepCosts(const Load& load, int ranks, std::uint32_t tiles,
-                     std::uint32_t scratch_slots, const Conditions& conditions,
-                     const Coefficients& coefficients)
+StepCosts::StepCosts(const Load& load, int ranks, std::uint32_t tiles, std::uint32_t scratch_slots,
+                     const Conditions& conditions, const Coefficients& coefficients)
     : conditions_(conditions),
       coefficients_(coefficients),
       combine_s_per_byte_(coefficients.combine_s_per_byte[static_cast<std::size_t>(load.dtype)]) {
@@ -59,9 +58,14 @@ Cost StepCosts::pull(Buffer from, std::size_t bytes, bool lands) const {
   const Residence& place = from == Buffer::kInput ? call_ : tile_;
   Cost cost{coefficients_.pull_s, 0};
   switch (access(from, bytes)) {
-    case Access::kInline: break;
-    case Access::kStaged: cost += bytes_cost(coefficients_.peer_read, {}, n); break;
-    case Access::kMapped: cost += bytes_cost(coefficients_.peer_read, place, n); break;
+    case Access::kInline:
+      break;
+    case Access::kStaged:
+      cost += bytes_cost(coefficients_.peer_read, {}, n);
+      break;
+    case Access::kMapped:
+      cost += bytes_cost(coefficients_.peer_read, place, n);
+      break;
     case Access::kCrossMemory: {
       const double calls = std::ceil(n / static_cast<double>(conditions_.view_bytes));
       cost.seconds += calls * coefficients_.cross_call_s;
@@ -79,8 +83,7 @@ Cost StepCosts::combine(Buffer from, std::size_t local, std::size_t operands, Bu
   Cost cost = bytes_cost(coefficients_.read, where(from), n * static_cast<double>(local));
   cost += bytes_cost(coefficients_.write, where(to), n);
   if (operands > 1) {
-    cost.seconds =
-        std::max(cost.seconds, combine_s_per_byte_ * n * static_cast<double>(operands));
+    cost.seconds = std::max(cost.seconds, combine_s_per_byte_ * n * static_cast<double>(operands));
   }
   return cost;
 }

@@ -51,15 +51,13 @@ class StepCosts {
 
  private:
   Cost bytes_cost(const PerByte& cost, const Residence& where, double bytes) const;
-  const Residence& where(Buffer buffer) const {
-    return buffer == Buffer::kScratch ? tile_ : call_;
-  }
+  const Residence& where(Buffer buffer) const { return buffer == Buffer::kScratch ? tile_ : call_; }
 
   Conditions conditions_;
   const Coefficients& coefficients_;
   double combine_s_per_byte_;
-  Residence call_;   // of whole vectors, which each call walks through once
-  Residence tile_;   // of what was written in this tile
+  Residence call_;  // of whole vectors, which each call walks through once
+  Residence tile_;  // of what was written in this tile
 };
 
 }  // namespace tutti

@@ -100,7 +100,8 @@ class Walk {
   std::vector<Edge> edges_;
   std::vector<std::uint32_t> edge_index_;  // by (from, to, lane)
   std::vector<Message> messages_;
-  std::priority_queue<std::pair<double, std::uint32_t>, std::vector<std::pair<double, std::uint32_t>>,
+  std::priority_queue<std::pair<double, std::uint32_t>,
+                      std::vector<std::pair<double, std::uint32_t>>,
                       std::greater<>>
       ready_;  // cores, by clock; may hold outdated entries
   WalkResult result_;
@@ -216,15 +217,18 @@ double Walk::start_of(std::uint32_t rank, std::uint32_t lane_number) {
       const Edge& e = edge(rank, task_.plans[rank].rank_of(step.peer, vars), lane_number);
       return when_read(e, conditions_.window - 1);
     }
-    case Step::Op::kReduce: return start_of_reduce(rank, lane_number, step);
+    case Step::Op::kReduce:
+      return start_of_reduce(rank, lane_number, step);
     case Step::Op::kDrain:
       return when_read(edge(rank, task_.plans[rank].rank_of(step.peer, vars), step.lane), step.lag);
-    case Step::Op::kWait: return lane.tokens[step.lane] > 0 ? 0 : kUnknown;
+    case Step::Op::kWait:
+      return lane.tokens[step.lane] > 0 ? 0 : kUnknown;
     case Step::Op::kScale:
     case Step::Op::kSignal:
     case Step::Op::kLoop:
     case Step::Op::kTiles:
-    case Step::Op::kEnd: break;
+    case Step::Op::kEnd:
+      break;
   }
   return 0;
 }
@@ -291,20 +295,27 @@ void Walk::execute(const Next& next) {
 Cost Walk::execute_step(std::uint32_t rank, std::uint32_t lane, const Step& step) {
   RankState& state = ranks_[rank];
   switch (step.op) {
-    case Step::Op::kSend: return send(rank, lane, step);
-    case Step::Op::kReduce: return reduce(rank, lane, step);
+    case Step::Op::kSend:
+      return send(rank, lane, step);
+    case Step::Op::kReduce:
+      return reduce(rank, lane, step);
     case Step::Op::kScale: {
       const LoopVars& vars = state.lanes[lane].cursor.vars();
       const Operand& from = task_.plans[rank].operands_of(step)[0];
       const std::size_t bytes = geometries_[rank].count_of(step.ref, vars) * task_.element_bytes;
       return costs_.combine(from.ref.buffer, 1, 2, step.ref.buffer, bytes);
     }
-    case Step::Op::kSignal: ++state.lanes[step.lane].tokens[lane]; return {};
-    case Step::Op::kWait: --state.lanes[lane].tokens[step.lane]; return {};
+    case Step::Op::kSignal:
+      ++state.lanes[step.lane].tokens[lane];
+      return {};
+    case Step::Op::kWait:
+      --state.lanes[lane].tokens[step.lane];
+      return {};
     case Step::Op::kDrain:
     case Step::Op::kLoop:
     case Step::Op::kTiles:
-    case Step::Op::kEnd: break;
+    case Step::Op::kEnd:
+      break;
   }
   return {};
 }

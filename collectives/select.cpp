@@ -71,29 +71,35 @@ std::vector<Plan> make_plans(const Variant& variant, const Shape& shape) {
   return plans;
 }
 
+Load load_of(const CallKey& key) {
+  return {.count = key.collective == Collective::kBarrier ? 0 : key.count, .dtype = key.dtype};
+}
+
 Shape shape_of(const CallKey& key, int size) {
   return {.size = size, .root = key.root, .pre_scaled = key.op > TUTTI_BXOR};
 }
 
 Choice choose(const CallKey& key, int size, const Conditions& conditions,
               const Coefficients& coefficients) {
-  const Load load{.count = key.collective == Collective::kBarrier ? 0 : key.count,
-                  .dtype = key.dtype};
+  const Load load = load_of(key);
   Choice choice;
   for (const Variant& variant : variants(key.collective, size)) {
     const std::vector<Plan> plans = make_plans(variant, shape_of(key, size));
     choice.candidates.push_back({variant, price(plans, load, conditions, coefficients)});
   }
-  const auto least = std::min_element(
-      choice.candidates.begin(), choice.candidates.end(),
-      [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
+  const auto least =
+      std::min_element(choice.candidates.begin(), choice.candidates.end(),
+                       [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
   choice.chosen = static_cast<std::size_t>(least - choice.candidates.begin());
   return choice;
 }
 
+Conditions conditions_here(std::size_t scratch_bytes) {
+  return {.cores = cores_of_host(), .scratch_bytes = scratch_bytes, .tile_bytes = kTileBytes};
+}
+
 Choice choose(const CallKey& key, int size, std::size_t scratch_bytes) {
-  return choose(key, size,
-                {.cores = cores_of_host(), .scratch_bytes = scratch_bytes, .tile_bytes = kTileBytes});
+  return choose(key, size, conditions_here(scratch_bytes));
 }
 
 ForcedAlgorithms parse_forced(std::string_view text) {

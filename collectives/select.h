@@ -26,9 +26,14 @@ struct Choice {
 /// A pure function of what all ranks know: of `key`, in_place is not looked at.
 Choice choose(const CallKey& key, int size, const Conditions& conditions,
               const Coefficients& coefficients = {});
-/// The same on the cores of this host, with the shipped coefficients. `scratch_bytes` is the
-/// transport's.
+/// The same under conditions_here(), with the shipped coefficients.
 Choice choose(const CallKey& key, int size, std::size_t scratch_bytes);
+
+/// Ranks on all cores of this host. `scratch_bytes` is the transport's.
+Conditions conditions_here(std::size_t scratch_bytes);
+
+/// What a price needs of a call.
+Load load_of(const CallKey& key);
 
 /// What the generators are told about a call whose buffers all differ, but for the rank.
 Shape shape_of(const CallKey& key, int size);

@@ -48,7 +48,7 @@ std::span<const OptionRow> option_table() {
       // Where results go.
       OptionRow{"PEV", "-J,--json", "FILE", "write results as JSON; - is standard output", "off"},
       OptionRow{"P", "--csv", "FILE", "write results as CSV; - is standard output", "off"},
-      OptionRow{"E", "--draw", "txt/svg", "space-time picture", "off"},
+      OptionRow{"E", "--draw", "txt", "add a space-time picture of the plan", "off"},
   };
   return kRows;
 }

@@ -1,0 +1,198 @@
+#include "collectives/explain.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+
+namespace tutti {
+namespace {
+
+std::string formatted(const char* format, double value, const char* unit) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), format, value, unit);
+  return text.data();
+}
+
+// Left-aligned in the first column, right-aligned in the others.
+std::string padded(const std::string& text, std::size_t width, bool left) {
+  const std::string space(width > text.size() ? width - text.size() : 0, ' ');
+  return left ? text + space : space + text;
+}
+
+std::string heading(const Explanation& e) {
+  const std::uint64_t bytes = e.key.count * size_of(e.key.dtype);
+  std::string text(name_of(e.key.collective));
+  if (e.key.collective != Collective::kBarrier) {
+    text += " of " + bytes_text(bytes) + " (" + std::to_string(e.key.count) + " " +
+            std::string(name_of(e.key.dtype));
+    if (e.key.collective == Collective::kAllReduce) text += ", " + op_text(e.key.op);
+    if (e.key.collective == Collective::kBroadcast) text += ", root " + std::to_string(e.key.root);
+    text += ")";
+  }
+  return text + " on " + std::to_string(e.size) + (e.size == 1 ? " rank, " : " ranks, ") +
+         std::to_string(e.conditions.cores) + (e.conditions.cores == 1 ? " core" : " cores");
+}
+
+using Cells = std::vector<std::string>;
+
+Cells cells_of(const Explanation::Row& row) {
+  return {(row.chosen ? "* " : "  ") + row.variant.name(),
+          time_text(row.seconds),
+          time_text(row.parts.latency_s),
+          time_text(row.parts.movement_s),
+          time_text(row.parts.reduction_s),
+          time_text(row.parts.sharing_s),
+          std::to_string(row.traffic.messages),
+          bytes_text(row.traffic.bytes),
+          bytes_text(row.traffic.reduced_bytes),
+          std::to_string(row.traffic.tiles)};
+}
+
+std::string table(const std::vector<Cells>& rows) {
+  std::vector<std::size_t> widths(rows[0].size());
+  for (const Cells& row : rows)
+    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
+  std::string text;
+  for (const Cells& row : rows) {
+    for (std::size_t c = 0; c < row.size(); ++c)
+      text += (c == 0 ? "" : "  ") + padded(row[c], widths[c], c == 0);
+    text += "\n";
+  }
+  return text;
+}
+
+struct Difference {
+  double seconds;
+  const char* less;
+  const char* more;
+};
+
+std::array<Difference, 4> differences(const PriceParts& winner, const PriceParts& other) {
+  std::array<Difference, 4> all = {
+      Difference{other.latency_s - winner.latency_s, "it has fewer or shorter waits",
+                 "longer latency"},
+      Difference{other.movement_s - winner.movement_s, "it moves bytes between ranks faster",
+                 "slower movement"},
+      Difference{other.reduction_s - winner.reduction_s, "its ranks spend less on reducing",
+                 "dearer reduction"},
+      Difference{other.sharing_s - winner.sharing_s, "its ranks take fewer turns on the cores",
+                 "more turns on the cores"}};
+  std::stable_sort(all.begin(), all.end(),
+                   [](const auto& a, const auto& b) { return a.seconds > b.seconds; });
+  return all;
+}
+
+void count_receives(const Plan& plan, const Step& step, const LoopVars& vars, std::uint64_t bytes,
+                    std::uint64_t& received, std::uint64_t& reduced) {
+  std::uint64_t operands = 0;
+  for (const Operand& o : plan.operands_of(step)) {
+    operands += o.count;
+    if (o.kind != Operand::Kind::kPeer && o.kind != Operand::Kind::kPeers) continue;
+    for (std::uint32_t m = 0; m < o.count; ++m)
+      if (plan.rank_of(o.peer, vars, m) != plan.rank) received += bytes;
+  }
+  if (operands > 1) reduced += (operands - 1) * bytes;
+}
+
+}  // namespace
+
+Traffic traffic_of(std::span<const Plan> plans, const Load& load, const Conditions& conditions) {
+  const std::size_t element = size_of(load.dtype);
+  Traffic busiest;
+  busiest.tiles =
+      trips_for(plans[0], load.count, element, conditions.scratch_bytes, conditions.tile_bytes);
+  for (const Plan& plan : plans) {
+    const Geometry geometry(plan, load.count, busiest.tiles);
+    std::uint64_t messages = 0, sent = 0, received = 0, reduced = 0;
+    for (int l = 0; l < plan.lanes(); ++l) {
+      LaneCursor cursor(plan, l, busiest.tiles);
+      for (; const Step* step = cursor.step(); cursor.advance()) {
+        if (step->op > Step::Op::kReduce) continue;
+        const std::uint64_t bytes = geometry.count_of(step->ref, cursor.vars()) * element;
+        if (step->op == Step::Op::kSend) {
+          ++messages;
+          sent += bytes;
+        } else {
+          count_receives(plan, *step, cursor.vars(), bytes, received, reduced);
+        }
+      }
+    }
+    busiest.messages = std::max(busiest.messages, messages);
+    busiest.bytes = std::max({busiest.bytes, sent, received});
+    busiest.reduced_bytes = std::max(busiest.reduced_bytes, reduced);
+  }
+  return busiest;
+}
+
+Explanation explain(const CallKey& key, int size, const Conditions& conditions,
+                    const Coefficients& coefficients) {
+  Explanation e{.key = key, .size = size, .conditions = conditions, .rows = {}};
+  const Choice choice = choose(key, size, conditions, coefficients);
+  const Load load = load_of(key);
+  for (std::size_t k = 0; k < choice.candidates.size(); ++k) {
+    const Choice::Candidate& c = choice.candidates[k];
+    const std::vector<Plan> plans = make_plans(c.variant, shape_of(key, size));
+    e.rows.push_back({.variant = c.variant,
+                      .seconds = c.seconds,
+                      .parts = price_parts(plans, load, conditions, coefficients),
+                      .traffic = traffic_of(plans, load, conditions),
+                      .chosen = k == choice.chosen});
+  }
+  std::stable_sort(e.rows.begin(), e.rows.end(),
+                   [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
+  return e;
+}
+
+std::string reason_text(const Explanation& e) {
+  const Explanation::Row& winner = e.rows[0];
+  const std::string name = winner.variant.name();
+  if (e.rows.size() == 1) return name + " is the only one there is.";
+  const Explanation::Row& other = e.rows[1];
+  const double gain = 100 * (1 - winner.seconds / other.seconds);
+  if (!(gain >= 0.05))
+    return name + " and " + other.variant.name() +
+           " are predicted to take the same time; the first in the table is taken.";
+  const auto all = differences(winner.parts, other.parts);
+  std::string text = name + " is predicted to take " + formatted("%.1f%s", gain, " %") +
+                     " less than " + other.variant.name() + ": " + all[0].less + " (" +
+                     time_text(all[0].seconds) + ")";
+  const Difference& worst = all.back();
+  if (worst.seconds < -0.01 * other.seconds)
+    text += std::string(", which outweighs ") + worst.more + " (" + time_text(-worst.seconds) + ")";
+  return text + ".";
+}
+
+std::string explanation_text(const Explanation& e, const std::vector<std::string>& only) {
+  std::vector<Cells> rows = {{"  algorithm", "predicted", "latency", "movement", "reduction",
+                              "sharing", "messages", "bytes", "reduced", "tiles"}};
+  for (const Explanation::Row& row : e.rows) {
+    if (only.empty() || std::find(only.begin(), only.end(), row.variant.name()) != only.end())
+      rows.push_back(cells_of(row));
+  }
+  return heading(e) + "\n\n" + table(rows) + "\nChosen (*): " + reason_text(e) + "\n";
+}
+
+std::string time_text(double seconds) {
+  if (seconds >= 1) return formatted("%.2f %s", seconds, "s");
+  if (seconds >= 1e-3) return formatted("%.2f %s", seconds * 1e3, "ms");
+  if (seconds >= 1e-6) return formatted("%.2f %s", seconds * 1e6, "us");
+  return formatted("%.0f %s", seconds * 1e9, "ns");
+}
+
+std::string bytes_text(std::uint64_t bytes) {
+  constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
+  const bool whole = value == std::floor(value);
+  return formatted(whole ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
+}
+
+std::string op_text(tutti_op op) {
+  constexpr std::array kNames = {"", "sum", "prod", "min", "max", "avg", "band", "bor", "bxor"};
+  if (op >= 1 && op < kNames.size()) return kNames[op];
+  return "op " + std::to_string(op);
+}
+
+}  // namespace tutti

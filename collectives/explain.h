@@ -1,0 +1,55 @@
+// Why a call is served as it is: the candidates, taken apart, and what decides between them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "collectives/select.h"
+
+namespace tutti {
+
+/// What the busiest rank does in one call.
+struct Traffic {
+  std::uint64_t messages = 0;       // that it sends
+  std::uint64_t bytes = 0;          // that it sends or receives, whichever is more
+  std::uint64_t reduced_bytes = 0;  // of operands beyond the first of each reduction
+  std::uint32_t tiles = 1;
+};
+Traffic traffic_of(std::span<const Plan> plans, const Load& load, const Conditions& conditions);
+
+struct Explanation {
+  struct Row {
+    Variant variant;
+    double seconds = 0;
+    PriceParts parts;
+    Traffic traffic;
+    bool chosen = false;
+  };
+
+  CallKey key;
+  int size = 1;
+  Conditions conditions;
+  std::vector<Row> rows;  // cheapest first; of equals, the one first in the table
+};
+
+/// Takes all candidates of a call apart. Costs five prices a candidate.
+Explanation explain(const CallKey& key, int size, const Conditions& conditions,
+                    const Coefficients& coefficients = {});
+
+/// Heading, table, and the reason in words. `only`: names of the rows to show; empty: all.
+std::string explanation_text(const Explanation& explanation,
+                             const std::vector<std::string>& only = {});
+
+/// Why the first row beats the second: "two_shot is predicted to take 9 % less than ring: it waits
+/// less."
+std::string reason_text(const Explanation& explanation);
+
+/// "1.50 us", "64 MiB": for people.
+std::string time_text(double seconds);
+std::string bytes_text(std::uint64_t bytes);
+
+/// The name of a predefined op, e.g. "sum"; for others "op" and its number.
+std::string op_text(tutti_op op);
+
+}  // namespace tutti
