@@ -25,6 +25,9 @@ class Geometry {
   /// Elements of one scratch slot: the longest tile.
   std::size_t slot_count() const { return slot_count_; }
 
+  /// Where slot s begins in the scratch memory: at s times this many elements.
+  std::size_t slot_stride() const { return slot_stride_; }
+
   /// Elements of the whole ref.
   std::size_t count_of(const Ref& ref, const LoopVars& v) const {
     if (ref.run == ref.total) return contiguous(ref, v) ? whole(ref, v).count : sum(ref, v);

@@ -1,0 +1,131 @@
+#include "collectives/verify.h"
+
+#include "collectives/verify/atoms.h"
+#include "collectives/verify/fault.h"
+#include "collectives/verify/form.h"
+#include "collectives/verify/machine.h"
+#include "kernels/error.h"
+
+namespace tutti {
+namespace {
+
+using proof::Atoms;
+using proof::Fault;
+using proof::Fingerprint;
+using proof::Machine;
+using proof::State;
+using proof::Value;
+
+void check_claim(std::size_t size, const Claim& claim) {
+  const auto require = [](bool holds, const std::string& text) {
+    if (!holds) throw Error(TUTTI_INVALID, "verify: " + text);
+  };
+  require(size > 0 && size <= kMaxVerifiedRanks, std::to_string(size) + " ranks; 1 to " +
+                                                     std::to_string(kMaxVerifiedRanks) +
+                                                     " can be verified");
+  require(claim.count <= kMaxVerifiedCount, std::to_string(claim.count) + " elements; at most " +
+                                                std::to_string(kMaxVerifiedCount) +
+                                                " can be verified");
+  require(claim.trips > 0, "0 trips");
+  require(claim.root >= 0 && static_cast<std::size_t>(claim.root) < size,
+          "no rank " + std::to_string(claim.root) + " to be the root");
+}
+
+// What is wrong with the set of inputs in a sum, in words.
+std::string wrong_inputs(const Fingerprint& sum, const Fingerprint& wanted, std::size_t size) {
+  for (std::uint32_t r = 0; r < size; ++r) {
+    const Fingerprint one = proof::fingerprint_of(r);
+    if (sum + one == wanted) return "rank " + std::to_string(r) + "'s input is missing";
+    if (sum == wanted + one) return "rank " + std::to_string(r) + "'s input is counted twice";
+  }
+  return "the wrong inputs are in it, or the right ones more than once";
+}
+
+class Outcome {
+ public:
+  Outcome(std::span<const Plan> plans, const Claim& claim, const Atoms& atoms, const Machine& done)
+      : plans_(plans), claim_(claim), atoms_(atoms), done_(done) {
+    if (claim.collective == Collective::kBroadcast) {
+      wanted_ = proof::fingerprint_of(static_cast<std::uint32_t>(claim.root));
+    } else {
+      for (std::uint32_t r = 0; r < plans.size(); ++r) wanted_ = wanted_ + proof::fingerprint_of(r);
+    }
+  }
+
+  void check() const {
+    for (std::uint32_t r = 0; r < plans_.size(); ++r) {
+      if (claim_.collective == Collective::kBarrier) {
+        check_begun(r);
+      } else {
+        for (std::uint32_t atom = 0; atom < atoms_.in_vector(); ++atom) check_atom(r, atom);
+      }
+    }
+  }
+
+ private:
+  void check_atom(std::uint32_t r, std::uint32_t atom) const {
+    const Value v = done_.memory(r).load(atom);
+    const auto require = [&](bool holds, const char* rule) {
+      if (!holds) fail(r, atom, rule);
+    };
+    require(v.state != State::kNothing, "was never written");
+    if (v.element != atoms_.begin(atom))
+      fail(r, atom, "holds element " + std::to_string(v.element));
+    if (!(v.sum == wanted_)) fail(r, atom, wrong_inputs(v.sum, wanted_, plans_.size()));
+    if (claim_.collective == Collective::kBroadcast) return;
+    require(v.state == State::kFinal, "was never finished (the op's scaling after is missing)");
+    require(v.bits == done_.memory(0).load(atom).bits,
+            "may have other bits than on rank 0: the operands combine differently");
+    require(v.in_order() || !plans_[r].in_order,
+            "is not combined in rank order, and the plan says that it is");
+  }
+
+  // The barrier: whatever lane ends last knows of every rank's begin.
+  void check_begun(std::uint32_t r) const {
+    for (std::uint32_t other = 0; other < plans_.size(); ++other) {
+      bool begun = false;
+      for (int lane = 0; lane < plans_[r].lanes(); ++lane)
+        begun |= (done_.memory(r).knowledge(lane).begun[other / 64] >> (other % 64) & 1) != 0;
+      if (!begun)
+        throw Fault("rank " + std::to_string(r) + ": may leave the barrier before rank " +
+                    std::to_string(other) + " enters it");
+    }
+  }
+
+  [[noreturn]] void fail(std::uint32_t r, std::uint32_t atom, const std::string& rule) const {
+    throw Fault("rank " + std::to_string(r) + ", output: element " +
+                std::to_string(atoms_.begin(atom)) + " " + rule);
+  }
+
+  const std::span<const Plan> plans_;
+  const Claim& claim_;
+  const Atoms& atoms_;
+  const Machine& done_;
+  Fingerprint wanted_;
+};
+
+Verdict follow(std::span<const Plan> plans, const Claim& claim, bool by_element) {
+  const Atoms atoms(plans, claim.count, claim.trips, by_element);
+  Machine machine(plans, claim, atoms);
+  machine.run();
+  Outcome(plans, claim, atoms, machine).check();
+  return {"", machine.messages()};
+}
+
+}  // namespace
+
+Verdict verify(std::span<const Plan> plans, const Claim& claim) {
+  check_claim(plans.size(), claim);
+  try {
+    proof::check_form(plans, claim);
+    try {
+      return follow(plans, claim, false);
+    } catch (const proof::NotWholeAtoms&) {
+      return follow(plans, claim, true);
+    }
+  } catch (const Fault& fault) {
+    return {fault.what(), 0};
+  }
+}
+
+}  // namespace tutti

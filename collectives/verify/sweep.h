@@ -1,0 +1,63 @@
+// Proves every generator over sizes, roots, counts, trip counts and forms.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "collectives/algorithms.h"
+#include "collectives/verify.h"
+
+namespace tutti {
+
+/// Output out of place, in place, or each rank as a coin says.
+enum class Form : std::uint8_t { kOutOfPlace, kInPlace, kMixed };
+
+/// One collective to be proven.
+struct ProofCase {
+  Variant variant;
+  int size = 1;
+  int root = 0;
+  Form form = Form::kOutOfPlace;
+  bool pre_scaled = false;
+  std::size_t count = 0;
+  std::uint32_t trips = 1;
+  std::uint64_t seed = 0;  // of the coins in kMixed
+
+  std::string name() const;
+};
+
+/// The plans of all ranks of a case; count and trips do not matter to them.
+std::vector<Plan> plans_of(const ProofCase& c);
+
+struct Sweep {
+  std::vector<int> sizes;
+  std::vector<Collective> collectives = {Collective::kAllReduce, Collective::kBroadcast,
+                                         Collective::kBarrier};
+  std::vector<std::string> algorithms;  // names; empty: all, with more shards than variants() lists
+  std::optional<int> root;              // none: every root
+  bool sampled = false;                 // one seeded root, count, trip count and form a size
+  std::uint64_t seed = 1;
+  int threads = 2;
+  std::uint32_t window = 8;  // W: trip counts are 1, 2, W+1 and 2W+1
+};
+
+struct SweepRow {
+  Collective collective{};
+  std::string algorithm;
+  std::uint64_t cases = 0, messages = 0, failed = 0;
+  double seconds = 0;       // of all threads together
+  std::string first_fault;  // the case and what is wrong with it
+};
+
+/// A row per algorithm, in the table's order. `progress` hears of (done, all) jobs from one thread at a
+/// time. Throws TUTTI_NOT_FOUND for an unknown algorithm, TUTTI_INVALID for a size that is too large.
+std::vector<SweepRow> run_sweep(const Sweep& sweep,
+                                const std::function<void(std::size_t, std::size_t)>& progress);
+
+/// Powers of two up to `most`, their neighbours, and all primes: sizes where something may be special.
+std::vector<int> special_sizes(int most);
+
+}  // namespace tutti
