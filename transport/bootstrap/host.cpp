@@ -17,7 +17,7 @@ using std::chrono::milliseconds;
 /// How long rank 0 tries to tell the others why it gives up.
 constexpr auto kFarewell = milliseconds(500);
 /// How long it goes on telling those who arrive later.
-constexpr auto kLatecomers = milliseconds(1000);
+constexpr auto kLatecomers = milliseconds(500);
 
 Clock::time_point deadline_of(const World& world) { return Clock::now() + world.start_timeout; }
 
@@ -108,9 +108,10 @@ class Host : public Rendezvous {
       const std::size_t first_peer = fds.size();
       watch_peers(fds, [](const Peer&) { return POLLIN; });
       wait_for(fds, std::min(until, door.next_expiry()));
-      for (Arrival& arrival : door.answer()) {
-        until = std::min(until, admit(arrival));
-        ++arrived;
+      for (arrivals_ = door.answer(); !arrivals_.empty(); ++arrived) {
+        Arrival next = std::move(arrivals_.back());
+        arrivals_.pop_back();
+        until = std::min(until, admit(std::move(next)));
       }
       hear_peers({fds.begin() + static_cast<std::ptrdiff_t>(first_peer), fds.end()});
       if (arrived < peers_.size() && Clock::now() >= until) give_up_waiting();
@@ -125,20 +126,23 @@ class Host : public Rendezvous {
     seen[0] = true;
     tell_all(error);
     const auto until = Clock::now() + kLatecomers;
-    while (Clock::now() < until && std::find(seen.begin(), seen.end(), false) != seen.end()) {
-      std::vector<pollfd> fds;
-      door.watch(fds);
-      wait_for(fds, std::min(until, door.next_expiry()));
-      for (const Arrival& late : door.answer()) {
+    for (;;) {
+      for (const Arrival& late : arrivals_) {
         late.channel.send(error_message(error));
         const auto rank = static_cast<std::size_t>(late.hello.rank);
         if (late.hello.rank >= 0 && rank < seen.size()) seen[rank] = true;
       }
+      const bool all_know = std::find(seen.begin(), seen.end(), false) == seen.end();
+      if (all_know || Clock::now() >= until) return;
+      std::vector<pollfd> fds;
+      door.watch(fds);
+      wait_for(fds, std::min(until, door.next_expiry()));
+      arrivals_ = door.answer();
     }
   }
 
   /// Takes a rank in, and returns when its own patience ends. Fails for all if it cannot belong here.
-  Clock::time_point admit(Arrival& arrival) {
+  Clock::time_point admit(Arrival arrival) {
     const Message& hello = arrival.hello;
     const std::string who =
         "rank " + std::to_string(hello.rank) + " (pid " + std::to_string(arrival.who.pid) + ")";
@@ -334,7 +338,8 @@ class Host : public Rendezvous {
   static constexpr const char* kMeeting = "meeting";
 
   const World world_;
-  std::vector<Peer> peers_;  // by rank; [0] is empty
+  std::vector<Peer> peers_;        // by rank; [0] is empty
+  std::vector<Arrival> arrivals_;  // at the door, not yet let in or turned away
   std::string step_ = kMeeting;
 };
 
