@@ -137,7 +137,8 @@ View Inbox::fetch(std::uint32_t call_hash, std::byte* dst, std::size_t bytes, St
     n = std::min(n, kClaimBytes);
     cross_copy(dst, n);
   } else {
-    copy_bytes(dst, contiguous(n), n, stores);
+    const std::byte* const data = contiguous(n);  // first: it narrows n
+    copy_bytes(dst, data, n, stores);
   }
   advance(n);
   return {dst, n, true};
