@@ -68,7 +68,6 @@ void add_memory(Machine& machine) {
   machine.memory_bytes = memory_field("MemTotal") * kKiB;
   machine.available_bytes = memory_field("MemAvailable") * kKiB;
   machine.huge_page_bytes = memory_field("Hugepagesize") * kKiB;
-  machine.reserved_huge_pages = memory_field("HugePages_Free");
   machine.huge_pages = chosen("/sys/kernel/mm/transparent_hugepage/enabled");
   machine.shared_huge_pages = chosen("/sys/kernel/mm/transparent_hugepage/shmem_enabled");
 }

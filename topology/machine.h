@@ -18,7 +18,6 @@ struct Machine {
   std::size_t memory_bytes = 0, available_bytes = 0;
   // The kernel's choices for transparent huge pages, e.g. "madvise"; empty: not offered.
   std::string huge_pages, shared_huge_pages;
-  std::size_t reserved_huge_pages = 0;  // for MFD_HUGETLB, and free now
 };
 
 /// Looks at this machine as the calling thread may use it. Throws Error (TUTTI_SYSTEM) if it cannot be
