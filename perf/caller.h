@@ -1,0 +1,27 @@
+// The calls that are measured, with nothing around them.
+#pragma once
+
+#include <cstddef>
+
+#include "perf/names.h"
+#include "tutti/tutti.h"
+
+namespace tutti {
+
+struct CallCase {
+  const CollectiveName* collective = nullptr;
+  tutti_dtype dtype = TUTTI_F32;
+  tutti_op op = TUTTI_SUM;
+  std::size_t count = 0;
+  int root = 0;
+};
+
+/// Makes `times` calls, back to back. Throws std::runtime_error with the library's text when one fails.
+void call_repeatedly(const CallCase& call, const void* send, void* recv, tutti_comm* comm,
+                     const tutti_options* options, int times);
+
+/// `times` calls, timed: seconds per call on this rank.
+double time_calls(const CallCase& call, const void* send, void* recv, tutti_comm* comm,
+                  const tutti_options* options, int times);
+
+}  // namespace tutti

@@ -1,0 +1,225 @@
+#include "perf/group.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <random>
+
+#include "perf/elements.h"
+#include "perf/line_probe.h"
+#include "perf/relax.h"
+#include "perf/statistics.h"
+
+namespace tutti {
+
+Group::Group(RankContext& context, const GroupCase& of)
+    : context_(context), settings_(*context.settings), board_(*context.board), of_(of) {
+  list_cells();
+}
+
+Group::Arrays Group::arrays(const Cell& cell) const {
+  const BufferPair& pair = context_.buffers[cell.registered ? 1 : 0];
+  return {cell.in_place ? pair.output.get() : pair.input.get(), pair.output.get()};
+}
+
+double Group::time_here(const Cell& cell, int calls) {
+  tutti_options options = TUTTI_OPTIONS_INIT;
+  const bool automatic = settings_.algorithms[0] == "auto";
+  options.algorithm = automatic ? nullptr : cell.algorithm.c_str();
+  const Arrays at = arrays(cell);
+  return time_calls(of_.call, at.send, at.recv, context_.comm, automatic ? nullptr : &options,
+                    calls);
+}
+
+/// The ranks' times of one turn, as one. Collective; the same on every rank.
+double Group::combined(double mine) {
+  return combine_ranks(board_.gather(mine), static_cast<Average>(settings_.average));
+}
+
+void Group::fill_inputs() {
+  for (BufferPair& pair : context_.buffers)
+    if (pair.input) fill_elements({pair.input.get(), of_.bytes}, of_.elements->input);
+}
+
+/// Leaves in the output what the call must replace: its own input in place, junk otherwise.
+void Group::spoil_output(const Cell& cell) {
+  constexpr int kJunk = 0xa5;
+  const BufferPair& pair = context_.buffers[cell.registered ? 1 : 0];
+  if (of_.bytes == 0) return;
+  if (cell.in_place)
+    std::memcpy(pair.output.get(), pair.input.get(), of_.bytes);
+  else
+    std::memset(pair.output.get(), kJunk, of_.bytes);
+}
+
+std::size_t Group::wrong_here(const Cell& cell) const {
+  return count_wrong_elements({arrays(cell).recv, of_.bytes}, of_.elements->expected,
+                              tutti_dtype_size(of_.call.dtype));
+}
+
+/// A barrier has no elements: wrong is each rank that it let go before another had entered. The
+/// ranks come late on purpose, one after the other.
+std::size_t Group::early_releases(const Cell& cell) {
+  constexpr auto kLateness = std::chrono::microseconds(50);
+  board_.meet();
+  const auto enter_at = std::chrono::steady_clock::now() + kLateness * context_.rank;
+  while (std::chrono::steady_clock::now() < enter_at) relax_core();
+  const auto mine = board_.entered(context_.rank).fetch_add(1, std::memory_order_acq_rel) + 1;
+  time_here(cell, 1);
+  std::size_t early = 0;
+  for (int rank = 0; rank < context_.ranks; ++rank)
+    early += board_.entered(rank).load(std::memory_order_acquire) < mine ? 1U : 0U;
+  return early;
+}
+
+void Group::count_wrong(Cell& cell) {
+  if (!settings_.check) return;
+  const bool data = of_.call.collective->moves_data;
+  const std::size_t wrong = data ? wrong_here(cell) : early_releases(cell);
+  const std::vector<double> by_rank = board_.gather(static_cast<double>(wrong));
+  for (const double here : by_rank) cell.wrong += here;
+}
+
+/// The first call is checked, is the first of the warm-up, and tells about how long a call takes.
+void Group::first_call(Cell& cell) {
+  constexpr double kShortS = 0.001;  // so short that the first call, which makes plans, misleads
+  constexpr int kMore = 8;
+  spoil_output(cell);
+  board_.meet();
+  cell.call_s = combined(time_here(cell, 1));
+  count_wrong(cell);
+  if (settings_.warmup > 1) time_here(cell, settings_.warmup - 1);
+  if (cell.call_s > kShortS) return;
+  board_.meet();
+  cell.call_s = combined(time_here(cell, kMore));
+}
+
+void Group::first_calls() {
+  for (Cell& cell : cells_) {
+    if (out_of_time())
+      cell.skipped = fmt::format("the budget of {:g} s is used up", settings_.budget_s);
+    else
+      first_call(cell);
+  }
+}
+
+bool Group::out_of_time() { return board_.agree(context_.elapsed_s() > settings_.budget_s); }
+
+void Group::plan_cells(double share_s) {
+  const auto open = static_cast<double>(
+      std::ranges::count_if(cells_, [](const Cell& cell) { return cell.skipped.empty(); }));
+  for (Cell& cell : cells_)
+    if (cell.skipped.empty())
+      cell.plan = board_.agree(plan_cell(cell.call_s, share_s / open, settings_.iters));
+}
+
+void Group::take_turn(Cell& cell, int round) {
+  const bool last = round + 1 == cell.plan.rounds;
+  const bool check = last && !cell.in_place;
+  if (check) spoil_output(cell);
+  board_.meet();
+  const double turn_s = combined(time_here(cell, cell.plan.calls));
+  cell.turns_s.push_back(turn_s);
+  if (cell.plan.calls == 1) cell.samples_s.push_back(turn_s);
+  if (!check) return;
+  count_wrong(cell);
+  cell.checked_at_end = true;
+}
+
+/// This round's part of the calls that are timed alone.
+void Group::take_samples(Cell& cell, int round) {
+  const auto until = [&](int rounds) { return cell.plan.samples * rounds / cell.plan.rounds; };
+  const auto samples = static_cast<std::size_t>(until(round + 1) - until(round));
+  const auto mine = board_.samples(context_.rank);
+  for (std::size_t i = 0; i < samples; ++i) {
+    board_.meet();
+    mine[i] = time_here(cell, 1);
+  }
+  board_.meet();
+  if (context_.rank == 0) {
+    std::vector<double> by_rank(static_cast<std::size_t>(context_.ranks));
+    for (std::size_t i = 0; i < samples; ++i) {
+      for (int rank = 0; rank < context_.ranks; ++rank)
+        by_rank[static_cast<std::size_t>(rank)] = board_.samples(rank)[i];
+      cell.samples_s.push_back(combine_ranks(by_rank, static_cast<Average>(settings_.average)));
+    }
+  }
+  board_.meet();
+}
+
+void Group::take_rounds() {
+  std::vector<Cell*> order;
+  int rounds = 0;
+  for (Cell& cell : cells_) {
+    if (!cell.skipped.empty()) continue;
+    order.push_back(&cell);
+    rounds = std::max(rounds, cell.plan.rounds);
+  }
+  std::mt19937_64 random(settings_.seed + of_.index);  // the same shuffle on every rank
+  for (int round = 0; round < rounds; ++round) {
+    if (round > 0 && out_of_time()) return;
+    std::ranges::shuffle(order, random);
+    for (Cell* cell : order)
+      if (round < cell->plan.rounds) take_turn(*cell, round);
+    for (Cell* cell : order)
+      if (round < cell->plan.rounds && cell->plan.samples > 0) take_samples(*cell, round);
+  }
+}
+
+/// Whatever the last turn has not checked: in place, where the turn's result is the input of its
+/// next call and cannot be foretold, and cells that the budget cut short.
+void Group::check_at_end() {
+  if (!settings_.check) return;
+  for (Cell& cell : cells_) {
+    if (cell.checked_at_end || !cell.skipped.empty()) continue;
+    spoil_output(cell);
+    board_.meet();
+    time_here(cell, 1);
+    count_wrong(cell);
+  }
+}
+
+void Group::measure_limits() {
+  if (context_.rank == 0)
+    for (const bool in_place : listed(settings_.in_place))
+      traffic_s_[in_place ? 1 : 0] = context_.floor->traffic_s({.collective = of_.call.collective,
+                                                                .ranks = context_.ranks,
+                                                                .bytes = of_.bytes,
+                                                                .in_place = in_place});
+  board_.meet_asleep();
+}
+
+/// Measures every cell once over. Returns whether the machine stayed in one state.
+bool Group::measure(double share_s) {
+  const double start_s = context_.elapsed_s();
+  for (Cell& cell : cells_) {
+    cell.turns_s.clear();
+    cell.samples_s.clear();
+    cell.checked_at_end = false;
+  }
+  line_ns_[0] = probe_line(board_, context_.rank, context_.cpus);
+  measure_limits();
+  first_calls();
+  // The last check takes about as long as the first; what is left is for the figures.
+  const double spent_s = context_.elapsed_s() - start_s;
+  plan_cells(std::max(0.0, share_s - 1.5 * spent_s));
+  take_rounds();
+  check_at_end();
+  line_ns_[1] = probe_line(board_, context_.rank, context_.cpus);
+  return !line_ns_[0] || line_state(*line_ns_[0]) == line_state(*line_ns_[1]);
+}
+
+void Group::run(double share_s) {
+  constexpr double kWorthRepeatingS = 2;
+  const double start_s = context_.elapsed_s();
+  fill_inputs();
+  const bool steady = measure(share_s);
+  const double taken_s = context_.elapsed_s() - start_s;
+  const bool fits = context_.elapsed_s() + 2 * taken_s < settings_.budget_s;
+  if (board_.agree(!steady && fits && taken_s < kWorthRepeatingS)) measure(share_s);
+  if (context_.rank == 0) report();
+}
+
+}  // namespace tutti

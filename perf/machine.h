@@ -1,0 +1,26 @@
+// What the report says of the machine, so that a figure can be judged without it.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace tutti {
+
+struct MachineFacts {
+  std::string tutti_version, host, kernel, cpu;
+  int cores = 0;                    // online
+  std::vector<std::string> caches;  // e.g. "L2 1024K"
+  std::size_t page_bytes = 0;
+  std::string huge_pages, shared_huge_pages;       // the kernel's policies
+  std::map<std::string, std::string> environment;  // TUTTI_* variables that are set
+};
+
+/// Looks at this machine. What cannot be found out stays empty.
+MachineFacts describe_machine();
+
+/// Bytes of memory that could be had now.
+std::size_t available_memory();
+
+}  // namespace tutti

@@ -1,0 +1,64 @@
+#include "perf/names.h"
+
+#include <algorithm>
+#include <array>
+
+namespace tutti {
+namespace {
+
+constexpr std::array kCollectives{
+    CollectiveName{"all_reduce", TUTTI_ALL_REDUCE, true, false, true},
+    CollectiveName{"broadcast", TUTTI_BROADCAST, false, true, true},
+    CollectiveName{"barrier", TUTTI_BARRIER, false, false, false},
+};
+
+constexpr std::array kDtypes{
+    DtypeName{"i8", TUTTI_I8, false, true, 127},
+    DtypeName{"u8", TUTTI_U8, false, false, 255},
+    DtypeName{"i32", TUTTI_I32, false, true, 1 << 20},
+    DtypeName{"u32", TUTTI_U32, false, false, 1 << 20},
+    DtypeName{"i64", TUTTI_I64, false, true, 1 << 20},
+    DtypeName{"u64", TUTTI_U64, false, false, 1 << 20},
+    DtypeName{"f16", TUTTI_F16, true, true, 2048},
+    DtypeName{"bf16", TUTTI_BF16, true, true, 256},
+    DtypeName{"f32", TUTTI_F32, true, true, 1 << 20},
+    DtypeName{"f64", TUTTI_F64, true, true, 1 << 20},
+    DtypeName{"f8e4m3", TUTTI_F8E4M3, true, true, 16},
+    DtypeName{"f8e5m2", TUTTI_F8E5M2, true, true, 8},
+};
+
+constexpr std::array kOps{
+    OpName{"sum", TUTTI_SUM, false},  OpName{"prod", TUTTI_PROD, false},
+    OpName{"min", TUTTI_MIN, false},  OpName{"max", TUTTI_MAX, false},
+    OpName{"avg", TUTTI_AVG, false},  OpName{"pre_scaled_sum", 0, false},
+    OpName{"band", TUTTI_BAND, true}, OpName{"bor", TUTTI_BOR, true},
+    OpName{"bxor", TUTTI_BXOR, true},
+};
+
+template <class Row>
+const Row* find_row(std::span<const Row> rows, std::string_view name) {
+  const auto found = std::ranges::find(rows, name, &Row::name);
+  return found == rows.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+std::span<const CollectiveName> collective_names() { return kCollectives; }
+std::span<const DtypeName> dtype_names() { return kDtypes; }
+std::span<const OpName> op_names() { return kOps; }
+
+const CollectiveName* find_collective(std::string_view name) {
+  return find_row(collective_names(), name);
+}
+const DtypeName* find_dtype(std::string_view name) { return find_row(dtype_names(), name); }
+const OpName* find_op(std::string_view name) { return find_row(op_names(), name); }
+
+bool op_takes(const OpName& op, const DtypeName& dtype) { return !(op.bitwise && dtype.floating); }
+
+double bus_factor(const CollectiveName& collective, int ranks) {
+  if (!collective.moves_data) return 0;
+  if (!collective.reduces) return 1;
+  return 2.0 * (ranks - 1) / ranks;
+}
+
+}  // namespace tutti

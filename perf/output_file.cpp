@@ -1,0 +1,75 @@
+#include "perf/output_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <stdexcept>
+#include <utility>
+
+namespace tutti {
+namespace {
+
+/// Whether the path is something that must not be replaced: a device, a pipe, a socket.
+bool is_special(const std::string& path) {
+  struct stat found {};
+  return stat(path.c_str(), &found) == 0 && !S_ISREG(found.st_mode);
+}
+
+mode_t usual_mode() {
+  const mode_t mask = umask(0);
+  umask(mask);
+  return 0666 & ~mask;
+}
+
+}  // namespace
+
+OutputFile::OutputFile(std::string option, std::string path)
+    : option_(std::move(option)), path_(std::move(path)) {
+  if (path_ == "-") {
+    fd_ = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+  } else if (is_special(path_)) {
+    fd_ = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+  } else {
+    temporary_ = path_ + ".XXXXXX";
+    fd_ = mkostemp(temporary_.data(), O_CLOEXEC);
+    if (fd_ < 0) temporary_.clear();
+  }
+  if (fd_ < 0) fail("cannot write");
+}
+
+OutputFile::~OutputFile() {
+  if (fd_ >= 0) close(fd_);
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+void OutputFile::fail(const char* what) const {
+  throw std::runtime_error(
+      fmt::format("{}: {} '{}': {}", option_, what, path_, std::strerror(errno)));
+}
+
+void OutputFile::write_all(const std::string& text) const {
+  for (std::size_t done = 0; done < text.size();) {
+    const ssize_t written = ::write(fd_, &text[done], text.size() - done);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail("cannot write");
+    done += static_cast<std::size_t>(written);
+  }
+}
+
+void OutputFile::write(const std::string& text) {
+  std::fflush(stdout);  // what was printed before comes before, also with "-"
+  write_all(text);
+  if (!temporary_.empty()) {
+    if (fchmod(fd_, usual_mode()) != 0 || fsync(fd_) != 0) fail("cannot write");
+    if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot replace");
+    temporary_.clear();
+  }
+  if (close(std::exchange(fd_, -1)) != 0) fail("cannot write");
+}
+
+}  // namespace tutti
