@@ -63,15 +63,21 @@ void whole_start(const World& world) {
 
 }  // namespace
 
-TEST_CASE("cards reach all of 1 to 9 ranks") {
-  for (const RankKind kind : {RankKind::kThreads, RankKind::kProcesses})
-    for (int size = 1; size <= 9; ++size) {
-      INFO("ranks: " << size << (kind == RankKind::kThreads ? " threads" : " processes"));
-      CHECK(failures(meet_all(kind, worlds(size), whole_start)) == "");
-    }
+TEST_CASE("cards reach all of 1 to 9 threads") {
+  for (int size = 1; size <= 9; ++size) {
+    INFO("ranks: " << size);
+    CHECK(failures(meet_all(RankKind::kThreads, worlds(size), whole_start)) == "");
+  }
 }
 
-TEST_CASE("64 ranks meet as processes") {
+TEST_CASE("cards reach all of 1 to 9 processes", "[processes]") {
+  for (int size = 1; size <= 9; ++size) {
+    INFO("ranks: " << size);
+    CHECK(failures(meet_all(RankKind::kProcesses, worlds(size), whole_start)) == "");
+  }
+}
+
+TEST_CASE("64 ranks meet as processes", "[processes]") {
   CHECK(failures(meet_all(RankKind::kProcesses, worlds(64), whole_start)) == "");
 }
 
@@ -116,7 +122,7 @@ TEST_CASE("worlds at different addresses do not meet") {
   CHECK(outcomes[1].status == TUTTI_TIMEOUT);
 }
 
-TEST_CASE("missing ranks are named to all who came, when the first loses patience") {
+TEST_CASE("missing ranks are named to all who came, when the first loses patience", "[processes]") {
   auto ranks = worlds(6, milliseconds(30'000));
   ranks.erase(ranks.begin() + 4);
   ranks.erase(ranks.begin() + 2);
@@ -140,19 +146,31 @@ TEST_CASE("a missing rank 0 is named") {
   }
 }
 
-TEST_CASE("a rank that two claim is an error on every rank, in the same words") {
-  for (const RankKind kind : {RankKind::kThreads, RankKind::kProcesses})
-    for (const int twice : {1, 0}) {
-      auto ranks = worlds(4);
-      ranks[3].rank = twice;
-      const auto outcomes = meet_all(kind, ranks, whole_start);
-      for (const Outcome& outcome : outcomes) {
-        CHECK(outcome.status == TUTTI_INVALID);
-        CHECK(outcome.text == outcomes[0].text);
-      }
-      CHECK_THAT(outcomes[0].text, Catch::Contains("rank " + std::to_string(twice) + " at '") &&
-                                       Catch::Contains("is claimed twice"));
-    }
+namespace {
+
+void check_claimed_twice(RankKind kind, int twice) {
+  auto ranks = worlds(4);
+  ranks[3].rank = twice;
+  const auto outcomes = meet_all(kind, ranks, whole_start);
+  for (const Outcome& outcome : outcomes) {
+    CHECK(outcome.status == TUTTI_INVALID);
+    CHECK(outcome.text == outcomes[0].text);
+  }
+  CHECK_THAT(outcomes[0].text, Catch::Contains("rank " + std::to_string(twice) + " at '") &&
+                                   Catch::Contains("is claimed twice"));
+}
+
+}  // namespace
+
+TEST_CASE("a rank that two threads claim is an error on every rank, in the same words") {
+  check_claimed_twice(RankKind::kThreads, 1);
+  check_claimed_twice(RankKind::kThreads, 0);
+}
+
+TEST_CASE("a rank that two processes claim is an error on every rank, in the same words",
+          "[processes]") {
+  check_claimed_twice(RankKind::kProcesses, 1);
+  check_claimed_twice(RankKind::kProcesses, 0);
 }
 
 TEST_CASE("worlds of different sizes are an error that names both") {
@@ -175,7 +193,7 @@ TEST_CASE("a rank beyond the size is an error on every rank") {
   }
 }
 
-TEST_CASE("the death of a rank at any step is told to all others at once") {
+TEST_CASE("the death of a rank at any step is told to all others at once", "[processes]") {
   for (const int victim : {0, 2})
     for (int step = 0; step < 3; ++step) {
       INFO("rank " << victim << " dies at step " << step);
@@ -231,7 +249,8 @@ TEST_CASE("ranks that are at different steps say so") {
   }
 }
 
-TEST_CASE("running out of descriptors is an error on every rank that names the limit") {
+TEST_CASE("running out of descriptors is an error on every rank that names the limit",
+          "[processes]") {
   const auto body = [](const World& world) {
     if (world.rank == 1) {
       const rlimit few{.rlim_cur = 24, .rlim_max = 24};

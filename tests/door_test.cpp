@@ -1,0 +1,200 @@
+// Whoever else connects where ranks meet neither stops them nor joins them.
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <random>
+#include <thread>
+
+#include "kernels/error.h"
+#include "tests/catch.h"
+#include "tests/meeting.h"
+#include "transport/bootstrap/channel.h"
+#include "transport/bootstrap/door.h"
+
+using namespace tutti;
+using namespace tutti::test;
+using std::chrono::milliseconds;
+
+namespace {
+
+/// A connection of no rank's, or none if nobody listens yet.
+UniqueFd intrude(const std::string& address) {
+  UniqueFd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_un place{};
+  place.sun_family = AF_UNIX;
+  const std::string name = socket_name(address);
+  std::memcpy(place.sun_path, name.data(), name.size());
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
+  if (connect(fd.get(), reinterpret_cast<sockaddr*>(&place), length) != 0) return UniqueFd();
+  return fd;
+}
+
+std::string read_left(int fd) {
+  std::array<char, 8192> buffer{};
+  const ssize_t got = recv(fd, buffer.data(), buffer.size(), 0);
+  return got > 0 ? std::string(buffer.data(), static_cast<std::size_t>(got)) : "";
+}
+
+void start(const World& world) {
+  const auto rendezvous = meet(world);
+  expect(static_cast<int>(rendezvous->exchange({}).size()) == world.size, "number of cards");
+  rendezvous->barrier();
+}
+
+/// Lets `size` ranks meet, the last only when `intruder` is done with the others' door.
+std::string meet_with(int size, const std::function<void(const std::string& address)>& intruder) {
+  const auto ranks = worlds(size);
+  std::atomic<bool> intruded{false};
+  std::thread pest([&] {
+    while (!intrude(ranks[0].address)) std::this_thread::sleep_for(milliseconds(1));
+    intruder(ranks[0].address);
+    intruded = true;
+  });
+  const auto outcomes = meet_all(RankKind::kThreads, ranks, [&](const World& world) {
+    while (world.rank == world.size - 1 && !intruded) std::this_thread::sleep_for(milliseconds(1));
+    start(world);
+  });
+  pest.join();
+  return failures(outcomes);
+}
+
+/// The first bytes of a message of any version: magic and version.
+std::vector<std::byte> greeting(std::int32_t version) {
+  const std::uint64_t magic = 0x7475747469207276;
+  std::vector<std::byte> bytes(sizeof magic + sizeof version);
+  std::memcpy(bytes.data(), &magic, sizeof magic);
+  std::memcpy(bytes.data() + sizeof magic, &version, sizeof version);
+  return bytes;
+}
+
+std::ptrdiff_t open_descriptors() {
+  namespace fs = std::filesystem;
+  return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator());
+}
+
+}  // namespace
+
+TEST_CASE("silent connections neither stop ranks nor take room") {
+  std::vector<UniqueFd> silent;
+  const auto began = Clock::now();
+  CHECK(meet_with(4, [&](const std::string& address) {
+          for (int i = 0; i < 300; ++i) silent.push_back(intrude(address));
+        }) == "");
+  CHECK(Clock::now() - began < milliseconds(1500));
+}
+
+TEST_CASE("the door keeps at most 64 silent connections, and those for 2 s") {
+  const std::string address = fresh_address();
+  auto door = Door::open(address);
+  REQUIRE(door);
+  CHECK(!Door::open(address));
+  const auto before = open_descriptors();
+  std::vector<UniqueFd> silent;
+  for (int i = 0; i < 200; ++i) {
+    silent.push_back(intrude(address));
+    door->answer();
+  }
+  CHECK(open_descriptors() == before + 200 + 64);
+  const auto expiry = door->next_expiry();
+  CHECK(expiry > Clock::now() + milliseconds(1000));
+  CHECK(expiry < Clock::now() + milliseconds(2100));
+  std::this_thread::sleep_until(expiry + milliseconds(500));
+  door->answer();
+  CHECK(open_descriptors() == before + 200);
+}
+
+TEST_CASE("malformed messages are dropped, of any length") {
+  std::mt19937 random(1);
+  std::vector<UniqueFd> open;
+  CHECK(meet_with(3, [&](const std::string& address) {
+          for (const std::size_t bytes : {0, 1, 11, 12, 31, 32, 40, 4000, 100'000}) {
+            for (const bool greets : {false, true}) {
+              auto message = greets ? greeting(TUTTI_VERSION) : std::vector<std::byte>();
+              if (greets && bytes < message.size()) continue;
+              while (message.size() < bytes) message.push_back(static_cast<std::byte>(random()));
+              open.push_back(intrude(address));
+              send(open.back().get(), message.data(), message.size(), MSG_NOSIGNAL);
+            }
+          }
+        }) == "");
+  for (const UniqueFd& fd : open) CHECK(read_left(fd.get()) == "");
+}
+
+TEST_CASE("descriptors sent to the door are not taken in") {
+  CHECK(meet_with(2, [&](const std::string& address) {
+          const Channel channel(intrude(address));
+          Message message{.kind = Kind::kHello, .rank = 1, .value = 2};
+          message.fds.emplace_back(open("/dev/null", O_RDONLY | O_CLOEXEC));
+          channel.send(message);
+          std::this_thread::sleep_for(milliseconds(50));
+        }) == "");
+}
+
+TEST_CASE("a rank with another version of Tutti is an error on every rank") {
+  auto ranks = worlds(3);
+  ranks.pop_back();
+  UniqueFd other;
+  std::thread newcomer([&] {
+    while (!(other = intrude(ranks[0].address))) std::this_thread::sleep_for(milliseconds(1));
+    const auto message = greeting(TUTTI_VERSION + 100);
+    send(other.get(), message.data(), message.size(), MSG_NOSIGNAL);
+  });
+  const auto outcomes = meet_all(RankKind::kThreads, ranks, start);
+  newcomer.join();
+  for (const Outcome& outcome : outcomes) {
+    CHECK(outcome.status == TUTTI_INVALID);
+    CHECK_THAT(outcome.text, Catch::Contains("runs Tutti 0.2.0, but rank 0 runs 0.1.0"));
+  }
+  CHECK_THAT(read_left(other.get()), Catch::Contains("runs Tutti 0.2.0, but rank 0 runs 0.1.0"));
+}
+
+TEST_CASE("a rank that speaks nonsense after hello is named, and ends the start") {
+  const auto body = [](const World& world) {
+    if (world.rank != 2) return start(world);
+    const Channel channel(intrude(world.address));
+    if (!channel) throw Error(TUTTI_SYSTEM, "no door");
+    channel.send({.kind = Kind::kHello, .rank = 2, .value = world.size});
+    send(channel.fd(), "nonsense", 8, MSG_NOSIGNAL);
+    std::this_thread::sleep_for(milliseconds(200));
+  };
+  auto ranks = worlds(3);
+  const auto delayed = [&](const World& world) {
+    if (world.rank == 2) std::this_thread::sleep_for(milliseconds(50));
+    body(world);
+  };
+  const auto outcomes = meet_all(RankKind::kThreads, ranks, delayed);
+  for (const int rank : {0, 1}) {
+    CHECK(outcomes[static_cast<std::size_t>(rank)].status == TUTTI_INTERNAL);
+    CHECK_THAT(outcomes[static_cast<std::size_t>(rank)].text,
+               Catch::Contains("rank 2 (pid ") && Catch::Contains("malformed"));
+  }
+}
+
+TEST_CASE("a message carries up to 4 descriptors, closed on exec") {
+  std::array<int, 2> ends{};
+  REQUIRE(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) == 0);
+  const Channel from{UniqueFd(ends[0])}, to{UniqueFd(ends[1])};
+  for (std::size_t count = 0; count <= kMostFds; ++count) {
+    Message message{.kind = Kind::kCard, .rank = 3, .value = 17};
+    message.payload.resize(kMostPayload, std::byte{9});
+    for (std::size_t i = 0; i < count; ++i)
+      message.fds.emplace_back(open("/dev/null", O_RDONLY | O_CLOEXEC));
+    REQUIRE(from.send(message) == Sent::kDone);
+    Message received;
+    REQUIRE(to.receive(received, true) == Receipt::kMessage);
+    CHECK(received.payload == message.payload);
+    CHECK(received.value == 17);
+    REQUIRE(received.fds.size() == count);
+    for (const UniqueFd& fd : received.fds) CHECK(fcntl(fd.get(), F_GETFD) == FD_CLOEXEC);
+  }
+  Message nothing;
+  CHECK(to.receive(nothing, true) == Receipt::kNothing);
+}
