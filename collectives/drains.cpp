@@ -31,6 +31,18 @@ std::size_t exact_count(const Plan& plan) {
   return count;
 }
 
+// By step: how many round loops stand around it.
+std::vector<std::uint8_t> depths_of(const Plan& plan) {
+  std::vector<std::uint8_t> depths;
+  std::uint8_t depth = 0;
+  for (const Step& s : plan.steps) {
+    if (s.op == Step::Op::kLoop) depth = s.depth;
+    if (s.op == Step::Op::kEnd && s.depth > 0) depth = static_cast<std::uint8_t>(s.depth - 1);
+    depths.push_back(depth);
+  }
+  return depths;
+}
+
 class LaneWalk {
  public:
   LaneWalk(const Plan& plan, int lane, std::uint32_t trips, Drains& found)
@@ -38,6 +50,7 @@ class LaneWalk {
         lane_(lane),
         trips_(trips),
         geometry_(plan, exact_count(plan) * trips, trips),
+        depths_(depths_of(plan)),
         edges_(plan.size),
         lent_(exact_count(plan) * trips),
         lent_slots_(plan.scratch_slots),
@@ -109,7 +122,9 @@ class LaneWalk {
     Edge& edge = edges_[send.to];
     if (send.number < edge.drained) return true;
     const Peer& peer = plan_.steps[send.step].peer;
-    if (plan_.rank_of(peer, at.vars()) != send.to) return false;  // left to the generator
+    const bool loops = (peer.index.a == 0 || depths_[at.index()] >= 1) &&
+                       (peer.index.b == 0 || depths_[at.index()] >= 2);
+    if (!loops || plan_.rank_of(peer, at.vars()) != send.to) return false;  // the generator's
     note(at.index(), {peer, edge.sent - 1 - send.number});
     edge.drained = send.number + 1;
     return true;
@@ -130,6 +145,7 @@ class LaneWalk {
   const int lane_;
   const std::uint32_t trips_;
   const Geometry geometry_;
+  const std::vector<std::uint8_t> depths_;     // by step: the round loops around it
   std::vector<Edge> edges_;                    // by peer
   std::vector<std::vector<Send>> lent_;        // by position in the output
   std::vector<std::vector<Send>> lent_slots_;  // by scratch slot

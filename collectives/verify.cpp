@@ -35,10 +35,11 @@ void check_claim(std::size_t size, const Claim& claim) {
 std::string wrong_inputs(const Fingerprint& sum, const Fingerprint& wanted, std::size_t size) {
   for (std::uint32_t r = 0; r < size; ++r) {
     const Fingerprint one = proof::fingerprint_of(r);
-    if (sum + one == wanted) return "rank " + std::to_string(r) + "'s input is missing";
-    if (sum == wanted + one) return "rank " + std::to_string(r) + "'s input is counted twice";
+    if (sum + one == wanted) return "lacks rank " + std::to_string(r) + "'s input";
+    if (sum == wanted + one) return "holds rank " + std::to_string(r) + "'s input twice";
+    if (sum == one) return "holds rank " + std::to_string(r) + "'s input and nothing else";
   }
-  return "the wrong inputs are in it, or the right ones more than once";
+  return "holds other inputs than it should";
 }
 
 class Outcome {

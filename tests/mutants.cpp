@@ -87,7 +87,10 @@ class Mutator {
     ref.buffer = ref.buffer == Buffer::kOutput ? Buffer::kInput : Buffer::kOutput;
   }
 
-  // What a shift does not change (the only chunk, the only slot) is no mutation.
+  // What a change does not change (the only chunk, the only slot, the same memory) is no mutation.
+  bool has_two_buffers(const Ref& ref) const {
+    return !plan_.in_place || ref.buffer == Buffer::kScratch;
+  }
   bool has_chunks(const Ref& ref) const {
     return ref.total > 0 && plan_.grids[ref.grid].chunks > ref.total;
   }
@@ -97,7 +100,7 @@ class Mutator {
     if (ref.total == 0) return;
     if (ref.buffer == Buffer::kScratch && plan_.scratch_slots > 1)
       with("next slot", [](Step& s) { s.ref.slot = s.ref.slot + 1; });
-    with("another buffer", [](Step& s) { other_buffer(s.ref); });
+    if (has_two_buffers(ref)) with("another buffer", [](Step& s) { other_buffer(s.ref); });
     if (ref.total > 1) with("one chunk less", [](Step& s) { s.ref.run = s.ref.total -= 1; });
     if (!has_chunks(ref)) return;
     with("next chunk", [](Step& s) { shift(s.ref, 1); });
@@ -127,7 +130,8 @@ class Mutator {
       if (kind == Operand::Kind::kPeer) continue;
       if (has_chunks(plan_.operands[o].ref))
         with_operand("operand of the next chunk", o, [](Operand& x) { shift(x.ref, 1); });
-      with_operand("operand of another buffer", o, [](Operand& x) { other_buffer(x.ref); });
+      if (has_two_buffers(plan_.operands[o].ref))
+        with_operand("operand of another buffer", o, [](Operand& x) { other_buffer(x.ref); });
     }
     for (std::uint32_t o = s.operand_begin; o + 1 < s.operand_begin + s.operand_count; ++o) {
       Plan swapped = plan_;
@@ -177,7 +181,7 @@ Plan with_step(Plan plan, std::uint32_t at, const Step& step) {
   }
   for (std::size_t l = 1; l < plan.lane_begin.size(); ++l) {
     // The first step of a lane is inserted into that lane, not at the end of the one before.
-    if (plan.lane_begin[l] > at) ++plan.lane_begin[l];
+    if (plan.lane_begin[l] > at || l + 1 == plan.lane_begin.size()) ++plan.lane_begin[l];
   }
   return rehashed(std::move(plan));
 }

@@ -31,12 +31,7 @@ Plan all_reduce_parameter_server(const Shape& shape) {
       b.reduce(b.out(own), {b.from_all(b.in(own))}).finish = true;
       b.peers([&](Expr peer) { b.send(peer, b.out(own)); });
     }
-    others([&](Expr k) {
-      const Peer server = PlanBuilder::member(servers, k);
-      // The shard was lent to its server; a server has sent it a sum of its own since.
-      if (shape.overwrites_input()) b.drain(server, 0, serves ? 1 : 0);
-      b.recv(server, b.out(k));
-    });
+    others([&](Expr k) { b.recv(PlanBuilder::member(servers, k), b.out(k)); });
   });
   return b.finish();
 }

@@ -138,8 +138,11 @@ std::vector<Variant> variants_to_prove(const Sweep& sweep, const Algorithm& algo
   return found;
 }
 
-void check_names(const Sweep& sweep) {
+void check_sweep(const Sweep& sweep) {
   const int most = *std::ranges::max_element(sweep.sizes);
+  if (static_cast<std::size_t>(most) > kMaxVerifiedRanks)
+    throw Error(TUTTI_INVALID, "verify: " + std::to_string(most) + " ranks; at most " +
+                                   std::to_string(kMaxVerifiedRanks) + " can be verified");
   for (const std::string& name : sweep.algorithms) {
     std::string reason;
     const bool known = std::ranges::any_of(sweep.collectives, [&](Collective c) {
@@ -205,7 +208,7 @@ std::vector<Plan> plans_of(const ProofCase& c) {
 std::vector<SweepRow> run_sweep(const Sweep& sweep,
                                 const std::function<void(std::size_t, std::size_t)>& progress) {
   if (sweep.sizes.empty()) return {};
-  check_names(sweep);
+  check_sweep(sweep);
   std::vector<SweepRow> rows;
   std::vector<Job> jobs;
   for (const Algorithm& a : algorithms()) {

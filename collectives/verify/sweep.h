@@ -36,9 +36,10 @@ struct Sweep {
   std::vector<int> sizes;
   std::vector<Collective> collectives = {Collective::kAllReduce, Collective::kBroadcast,
                                          Collective::kBarrier};
-  std::vector<std::string> algorithms;  // names; empty: all, with more shards than variants() lists
-  std::optional<int> root;              // none: every root
-  bool sampled = false;                 // one seeded root, count, trip count and form a size
+  std::vector<std::string>
+      algorithms{};           // names; empty: all, with more shards than variants() lists
+  std::optional<int> root{};  // none: every root
+  bool sampled = false;       // one seeded root, count, trip count and form a size
   std::uint64_t seed = 1;
   int threads = 2;
   std::uint32_t window = 8;  // W: trip counts are 1, 2, W+1 and 2W+1
