@@ -17,6 +17,7 @@
 
 #include "hwy/highway.h"
 #include "kernels/dtype.h"
+#include "kernels/reduce.h"
 #include "kernels/small_float.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -51,10 +52,14 @@ HWY_INLINE hn::Vec<D> load_lanes(D d, const std::byte* from) {
   }
 }
 
-template <class D>
+// Stores at any address; streaming, where `to` is a multiple of the vector's size and Highway has a
+// store for that size, past the caches.
+template <Stores kStores, class D>
 HWY_INLINE void store_lanes(D d, hn::Vec<D> v, std::byte* to) {
   using T = hn::TFromD<D>;
-  if constexpr (hn::MaxLanes(D()) == 1) {
+  if constexpr (kStores == Stores::kStreaming && hn::MaxLanes(D()) * sizeof(T) >= 16) {
+    hn::Stream(v, d, reinterpret_cast<T*>(to));
+  } else if constexpr (hn::MaxLanes(D()) == 1) {
     const T element = hn::GetLane(v);
     std::memcpy(to, &element, sizeof(T));
   } else {
@@ -79,14 +84,14 @@ struct PlainLanes {
     return load_lanes(d, from);
   }
 
-  template <class D>
+  template <Stores kStores, class D>
   static HWY_INLINE void store(D d, hn::Vec<D> v, std::byte* to) {
     if constexpr (std::is_floating_point_v<T>) {
       using Bits = hwy::MakeUnsigned<T>;
       const auto nan = hn::Set(hn::RebindToUnsigned<D>(), static_cast<Bits>(canonical_nan()));
       v = hn::IfThenElse(hn::IsNaN(v), hn::BitCast(d, nan), v);
     }
-    store_lanes(d, v, to);
+    store_lanes<kStores>(d, v, to);
   }
 
   template <class D>
@@ -109,10 +114,10 @@ struct WideByteLanes {
     return hn::PromoteTo(d, load_lanes(hn::Rebind<std::uint8_t, D>(), from));
   }
 
-  template <class D>
+  template <Stores kStores, class D>
   static HWY_INLINE void store(D /*d*/, hn::Vec<D> v, std::byte* to) {
     const hn::Rebind<std::uint8_t, D> d8;
-    store_lanes(d8, hn::TruncateTo(d8, v), to);
+    store_lanes<kStores>(d8, hn::TruncateTo(d8, v), to);
   }
 };
 
@@ -220,13 +225,13 @@ struct SmallLanes {
     }
   }
 
-  template <class D>
+  template <Stores kStores, class D>
   static HWY_INLINE void store(D d, hn::Vec<D> v, std::byte* to) {
     const hn::Rebind<Storage, D> d_storage;
     if constexpr (kIsHalf) {
-      store_lanes(d_storage, demote_half(d, v), to);
+      store_lanes<kStores>(d_storage, demote_half(d, v), to);
     } else {
-      store_lanes(d_storage, hn::TruncateTo(d_storage, encode<kFormat>(d, v)), to);
+      store_lanes<kStores>(d_storage, hn::TruncateTo(d_storage, encode<kFormat>(d, v)), to);
     }
   }
 

@@ -35,18 +35,25 @@ inline constexpr std::size_t kLineBytes = 64;
 template <std::size_t kLanes, class Pass>
 HWY_INLINE void walk_tail(const Pass& pass, std::size_t e, std::size_t count) {
   const hn::CappedTag<typename Pass::Lane, kLanes> d;
-  for (; count - e >= kLanes; e += kLanes) pass.unit(d, e);
+  for (; count - e >= kLanes; e += kLanes) pass.template unit<Stores::kCached>(d, e);
   if constexpr (kLanes > 1) walk_tail<(kLanes > 4 ? kLanes / 4 : 1)>(pass, e, count);
+}
+
+// Whole blocks of four vectors, as many as elements 0 … count-1 have. Returns their elements.
+template <Stores kStores, class Pass>
+HWY_INLINE std::size_t walk_blocks(const Pass& pass, std::size_t count) {
+  const hn::ScalableTag<typename Pass::Lane> d;
+  constexpr std::size_t kBlock = 4 * hn::MaxLanes(decltype(d)());
+  std::size_t e = 0;
+  for (; count - e >= kBlock; e += kBlock) pass.template four<kStores>(d, e);
+  return e;
 }
 
 // Calls pass.unit(d, e), and pass.four(d, e) for four vectors at once, for elements 0 … count-1.
 template <class Pass>
 HWY_INLINE void walk(const Pass& pass, std::size_t count) {
-  const hn::ScalableTag<typename Pass::Lane> d;
-  constexpr std::size_t kLanes = hn::MaxLanes(decltype(d)());
-  std::size_t e = 0;
-  for (; count - e >= 4 * kLanes; e += 4 * kLanes) pass.four(d, e);
-  walk_tail<kLanes>(pass, e, count);
+  constexpr std::size_t kLanes = hn::MaxLanes(hn::ScalableTag<typename Pass::Lane>());
+  walk_tail<kLanes>(pass, walk_blocks<Stores::kCached>(pass, count), count);
 }
 
 // ---- Passes ------------------------------------------------------------------------------------
@@ -66,12 +73,12 @@ struct Operands {
     return Type::load(d, source + (first + e) * Type::kBytes);
   }
 
-  template <class D>
+  template <Stores kStores, class D>
   HWY_INLINE void store(D d, hn::Vec<D> v, std::size_t e) const {
     if constexpr (std::is_floating_point_v<hn::TFromD<D>>) {
       if (divisor != 1) v = hn::Div(v, hn::Set(d, static_cast<hn::TFromD<D>>(divisor)));
     }
-    Type::store(d, v, out + e * Type::kBytes);
+    Type::template store<kStores>(d, v, out + e * Type::kBytes);
   }
 };
 
@@ -81,16 +88,16 @@ struct FoldPass {
   using Lane = typename Type::Lane;
   Operands<Type> operands;
 
-  template <class D>
+  template <Stores kStores, class D>
   HWY_INLINE void unit(D d, std::size_t e) const {
     auto a = operands.load(d, 0, e);
     for (std::size_t s = 1; s < operands.k; ++s) {
       a = combine_lanes<kCombine>(d, a, operands.load(d, s, e));
     }
-    operands.store(d, a, e);
+    operands.template store<kStores>(d, a, e);
   }
 
-  template <class D>
+  template <Stores kStores, class D>
   HWY_INLINE void four(D d, std::size_t e) const {
     constexpr std::size_t kLanes = hn::MaxLanes(D());
     auto v0 = operands.load(d, 0, e);
@@ -103,10 +110,10 @@ struct FoldPass {
       v2 = combine_lanes<kCombine>(d, v2, operands.load(d, s, e + 2 * kLanes));
       v3 = combine_lanes<kCombine>(d, v3, operands.load(d, s, e + 3 * kLanes));
     }
-    operands.store(d, v0, e);
-    operands.store(d, v1, e + kLanes);
-    operands.store(d, v2, e + 2 * kLanes);
-    operands.store(d, v3, e + 3 * kLanes);
+    operands.template store<kStores>(d, v0, e);
+    operands.template store<kStores>(d, v1, e + kLanes);
+    operands.template store<kStores>(d, v2, e + 2 * kLanes);
+    operands.template store<kStores>(d, v3, e + 3 * kLanes);
   }
 };
 
@@ -132,7 +139,7 @@ struct TreePass {
     return join(d, operands.load(d, 2 * i, e), operands.load(d, 2 * i + 1, e));
   }
 
-  template <class D>
+  template <Stores kStores, class D>
   HWY_INLINE void unit(D d, std::size_t e) const {
     hn::Vec<D> waiting[kLevels];
     std::size_t depth = 0;
@@ -143,12 +150,12 @@ struct TreePass {
       }
       waiting[depth++] = node;
     }
-    operands.store(d, waiting[0], e);
+    operands.template store<kStores>(d, waiting[0], e);
   }
 
-  template <class D>
+  template <Stores kStores, class D>
   HWY_INLINE void four(D d, std::size_t e) const {
-    for (std::size_t i = 0; i < 4; ++i) unit(d, e + i * hn::MaxLanes(D()));
+    for (std::size_t i = 0; i < 4; ++i) unit<kStores>(d, e + i * hn::MaxLanes(D()));
   }
 };
 
@@ -159,17 +166,17 @@ struct ScalePass {
   const std::byte* src;
   const std::byte* scalar;
 
-  template <class D>
+  template <Stores kStores, class D>
   HWY_INLINE void unit(D d, std::size_t e) const {
     const hn::CappedTag<Lane, 1> d1;
     const auto factor = hn::Set(d, hn::GetLane(Type::load(d1, scalar)));
     const auto v = Type::load(d, src + e * Type::kBytes);
-    Type::store(d, hn::Mul(factor, v), dst + e * Type::kBytes);
+    Type::template store<kStores>(d, hn::Mul(factor, v), dst + e * Type::kBytes);
   }
 
-  template <class D>
+  template <Stores kStores, class D>
   HWY_INLINE void four(D d, std::size_t e) const {
-    for (std::size_t i = 0; i < 4; ++i) unit(d, e + i * hn::MaxLanes(D()));
+    for (std::size_t i = 0; i < 4; ++i) unit<kStores>(d, e + i * hn::MaxLanes(D()));
   }
 };
 
@@ -182,7 +189,7 @@ struct DividePass {
   std::byte* data;
   std::uint32_t divisor;
 
-  template <class D>
+  template <Stores kStores, class D>
   HWY_INLINE void unit(D d, std::size_t e) const {
     const hn::Rebind<std::int32_t, D> d32;
     const auto by = hn::Set(d, static_cast<Lane>(divisor));
@@ -190,21 +197,21 @@ struct DividePass {
     if constexpr (sizeof(T) == 1) {
       const hn::Rebind<T, D> d8;
       const auto value = hn::ConvertTo(d, hn::PromoteTo(d32, load_lanes(d8, at)));
-      store_lanes(d8, hn::DemoteTo(d8, hn::ConvertTo(d32, hn::Div(value, by))), at);
+      store_lanes<kStores>(d8, hn::DemoteTo(d8, hn::ConvertTo(d32, hn::Div(value, by))), at);
     } else if constexpr (std::is_signed_v<T>) {
       const auto value = hn::PromoteTo(d, load_lanes(d32, at));
-      store_lanes(d32, hn::DemoteTo(d32, hn::Div(value, by)), at);
+      store_lanes<kStores>(d32, hn::DemoteTo(d32, hn::Div(value, by)), at);
     } else {
       const auto top = hn::Set(d32, std::numeric_limits<std::int32_t>::min());
       const auto shifted = hn::PromoteTo(d, hn::Xor(load_lanes(d32, at), top));
       const auto value = hn::Add(shifted, hn::Set(d, 2147483648.0));
-      store_lanes(d32, hn::DemoteTo(d32, hn::Div(value, by)), at);
+      store_lanes<kStores>(d32, hn::DemoteTo(d32, hn::Div(value, by)), at);
     }
   }
 
-  template <class D>
+  template <Stores kStores, class D>
   HWY_INLINE void four(D d, std::size_t e) const {
-    for (std::size_t i = 0; i < 4; ++i) unit(d, e + i * hn::MaxLanes(D()));
+    for (std::size_t i = 0; i < 4; ++i) unit<kStores>(d, e + i * hn::MaxLanes(D()));
   }
 };
 

@@ -13,32 +13,37 @@
 HWY_BEFORE_NAMESPACE();
 namespace tutti::HWY_NAMESPACE {
 
-// A piece that stays in the first-level cache between two passes over it.
+// What stays in the first-level cache between two passes over it.
 inline constexpr std::size_t kTileBytes = 4096;
 // Below this, a fence costs more than what streaming saves.
 inline constexpr std::size_t kStreamingBytes = 4096;
 
-// One pass over all elements. A function of its own, because the code is long and has two callers;
-// its arguments fit registers.
+// fold_pass() or tree_pass(): one pass over all elements. Functions of their own, because their
+// code is long and has several callers; the arguments fit registers.
+using ReducePass = void (*)(const void* const* sources, std::size_t k, std::size_t first,
+                            std::byte* out, std::size_t count, Finish finish);
+
 template <class Type, Combine kCombine>
 HWY_NOINLINE void fold_pass(const void* const* sources, std::size_t k, std::size_t first,
                             std::byte* out, std::size_t count, Finish finish) {
   walk(FoldPass<Type, kCombine>{{sources, k, first, out, finish.divisor}}, count);
 }
 
+// Up to how many operands a tree is a fold: three, unless it rounds on its way.
+template <class Type>
+HWY_INLINE std::size_t most_folded(Finish finish) {
+  return !Type::kRounds ? 3 : finish.divisor == 1 ? 2 : 1;
+}
+
 template <class Type, Combine kCombine>
 HWY_NOINLINE void tree_pass(const void* const* sources, std::size_t k, std::size_t first,
                             std::byte* out, std::size_t count, Finish finish) {
-  // Up to three operands a tree is a fold, unless it rounds on its way.
-  const std::size_t folds = Type::kRounds ? (finish.divisor == 1 ? 2 : 1) : 3;
-  if (k <= folds) return fold_pass<Type, kCombine>(sources, k, first, out, count, finish);
+  if (k <= most_folded<Type>(finish)) {
+    return fold_pass<Type, kCombine>(sources, k, first, out, count, finish);
+  }
   const std::size_t leaves = std::bit_floor(k);
   walk(TreePass<Type, kCombine>{{sources, k, first, out, finish.divisor}, leaves}, count);
 }
-
-// fold_pass() or tree_pass().
-using ReducePass = void (*)(const void* const* sources, std::size_t k, std::size_t first,
-                            std::byte* out, std::size_t count, Finish finish);
 
 template <class Type, Combine kCombine, ReduceShape kShape>
 constexpr ReducePass pass_of() {
@@ -46,36 +51,44 @@ constexpr ReducePass pass_of() {
   if constexpr (kShape == ReduceShape::kBalanced) return tree_pass<Type, kCombine>;
 }
 
-// A whole reduction, as its kernel was asked for it.
-struct Job {
-  std::byte* dst;
-  const void* const* sources;
-  std::size_t k;
-  std::size_t count;
-  Finish finish;
-  bool streaming;
-};
-
-// Tile by tile: for a second pass over the tile, which divides integers (T) or streams it out.
-template <class T, std::size_t kBytes>
-HWY_NOINLINE void reduce_tiles(ReducePass pass, const Job& job) {
-  alignas(kLineBytes) std::byte tile[kTileBytes];
-  constexpr std::size_t kTile = kTileBytes / kBytes;
-  const std::size_t past_line = reinterpret_cast<std::uintptr_t>(job.dst) % kLineBytes / kBytes;
-  std::size_t next = 0;
-  for (std::size_t first = 0; first < job.count; first = next) {
-    // The first tile ends where a line does, and so do all but the last.
-    next = std::min(job.count, first == 0 ? kTile - past_line : first + kTile);
-    const std::size_t length = next - first;
-    std::byte* const dst = job.dst + first * kBytes;
-    std::byte* const out = job.streaming ? tile : dst;
-    pass(job.sources, job.k, first, out, length, job.finish);
-    if constexpr (std::is_integral_v<T>) {
-      if (job.finish.divisor != 1) divide<T>(out, length, job.finish.divisor);
+// Blocks of the same pass with streaming stores. Returns their elements.
+template <class Type, Combine kCombine, ReduceShape kShape>
+HWY_INLINE std::size_t stream_blocks(const Operands<Type>& operands, std::size_t count) {
+  if constexpr (kShape == ReduceShape::kBalanced) {
+    if (operands.k > most_folded<Type>({operands.divisor})) {
+      const TreePass<Type, kCombine> pass{operands, std::bit_floor(operands.k)};
+      return walk_blocks<Stores::kStreaming>(pass, count);
     }
-    if (job.streaming) stream_bytes(dst, tile, length * kBytes);
   }
-  if (job.streaming) hwy::FlushStream();
+  return walk_blocks<Stores::kStreaming>(FoldPass<Type, kCombine>{operands}, count);
+}
+
+// Streaming stores from the first to the last whole line; the ordinary pass does what is left at
+// either end. dst is a multiple of an element's size.
+template <class Type, Combine kCombine, ReduceShape kShape>
+HWY_NOINLINE void streaming_pass(std::byte* dst, const void* const* sources, std::size_t k,
+                                 std::size_t count, Finish finish) {
+  constexpr ReducePass kPass = pass_of<Type, kCombine, kShape>();
+  const std::size_t to_line = (0 - reinterpret_cast<std::uintptr_t>(dst)) % kLineBytes;
+  const std::size_t head = std::min(count, to_line / Type::kBytes);
+  kPass(sources, k, 0, dst, head, finish);
+  const Operands<Type> body{sources, k, head, dst + head * Type::kBytes, finish.divisor};
+  const std::size_t tail = head + stream_blocks<Type, kCombine, kShape>(body, count - head);
+  hwy::FlushStream();
+  kPass(sources, k, tail, dst + tail * Type::kBytes, count - tail, finish);
+}
+
+// Integers are divided in a second pass, tile by tile. The stores are ordinary ones.
+template <class T, std::size_t kBytes>
+HWY_NOINLINE void divide_tiles(ReducePass pass, std::byte* dst, const void* const* sources,
+                               std::size_t k, std::size_t count, Finish finish) {
+  constexpr std::size_t kTile = kTileBytes / kBytes;
+  for (std::size_t first = 0; first < count; first += kTile) {
+    const std::size_t length = std::min(kTile, count - first);
+    std::byte* const out = dst + first * kBytes;
+    pass(sources, k, first, out, length, finish);
+    divide<T>(out, length, finish.divisor);
+  }
 }
 
 // A ReduceKernel. T is the dtype where it is an integer, else void.
@@ -83,16 +96,24 @@ template <class Type, class T, Combine kCombine, ReduceShape kShape>
 void reduce(void* dst, const void* const* sources, std::size_t k, std::size_t count, Finish finish,
             Stores stores) {
   assert(k >= 1 && finish.divisor >= 1);
+  constexpr ReducePass kPass = pass_of<Type, kCombine, kShape>();
   const std::size_t bytes = count * Type::kBytes;
   auto* const out = static_cast<std::byte*>(dst);
   if (k == 1 && finish.divisor == 1) {
     if (dst != sources[0]) copy_bytes(dst, sources[0], bytes, stores);
     return;
   }
-  constexpr ReducePass kPass = pass_of<Type, kCombine, kShape>();
-  const bool streaming = stores == Stores::kStreaming && bytes >= kStreamingBytes;
-  if (streaming || (std::is_integral_v<T> && finish.divisor != 1)) {
-    return reduce_tiles<T, Type::kBytes>(kPass, Job{out, sources, k, count, finish, streaming});
+  if constexpr (std::is_integral_v<T>) {
+    if (finish.divisor != 1) {
+      return divide_tiles<T, Type::kBytes>(kPass, out, sources, k, count, finish);
+    }
+  }
+  // 8-bit floats are bound by their conversions: how they are stored makes no difference.
+  if constexpr (!(Type::kRounds && Type::kBytes == 1)) {
+    const bool aligned = reinterpret_cast<std::uintptr_t>(dst) % Type::kBytes == 0;
+    if (stores == Stores::kStreaming && bytes >= kStreamingBytes && aligned) {
+      return streaming_pass<Type, kCombine, kShape>(out, sources, k, count, finish);
+    }
   }
   kPass(sources, k, 0, out, count, finish);
 }
