@@ -133,8 +133,8 @@ HWY_INLINE hn::Vec<D> decode(D d, hn::Vec<hn::RebindToUnsigned<D>> codes) {
     const auto sign = hn::ShiftLeft<31 - kFormat.magnitude_bits()>(hn::Xor(codes, magnitude));
     const auto shifted = hn::ShiftLeft<kFormat.shift()>(magnitude);
     const auto least = hn::Set(du, kFormat.least_normal_f32());
-    const auto small = hn::BitCast(
-        du, hn::Sub(hn::BitCast(d, hn::Add(shifted, least)), hn::BitCast(d, least)));
+    const auto small =
+        hn::BitCast(du, hn::Sub(hn::BitCast(d, hn::Add(shifted, least)), hn::BitCast(d, least)));
     auto value = hn::Add(shifted, hn::Set(du, kFormat.rebias()));
     // All ones in the exponent keep the mantissa: infinity if it is zero, else NaN.
     constexpr std::uint32_t kGreatestFinite = kFormat.overflow() - (kFormat.infinities ? 1 : 0);
@@ -172,8 +172,8 @@ HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> encode(D d, hn::Vec<D> v) {
     const auto sum = hn::Add(hn::BitCast(d, magnitude), hn::BitCast(d, magic));
     const auto subnormal =
         hn::Lt(hn::BitCast(di, magnitude), hn::Set(di, kFormat.least_normal_f32()));
-    code = hn::IfThenElse(hn::RebindMask(du, subnormal), hn::Sub(hn::BitCast(du, sum), magic),
-                          code);
+    code =
+        hn::IfThenElse(hn::RebindMask(du, subnormal), hn::Sub(hn::BitCast(du, sum), magic), code);
     code = hn::Or(code, hn::ShiftRight<31 - kFormat.magnitude_bits()>(sign));
     return hn::IfThenElse(nan, hn::Set(du, kFormat.nan()), code);
   }

@@ -130,11 +130,16 @@ void scale(void* dst, const void* src, std::size_t count, const void* scalar) {
 template <class Type, ReduceShape kShape>
 ReduceKernel pick_float(Combine combine) {
   switch (combine) {
-    case Combine::kSum: return reduce<Type, void, Combine::kSum, kShape>;
-    case Combine::kProd: return reduce<Type, void, Combine::kProd, kShape>;
-    case Combine::kMin: return reduce<Type, void, Combine::kMin, ReduceShape::kFold>;
-    case Combine::kMax: return reduce<Type, void, Combine::kMax, ReduceShape::kFold>;
-    default: return nullptr;
+    case Combine::kSum:
+      return reduce<Type, void, Combine::kSum, kShape>;
+    case Combine::kProd:
+      return reduce<Type, void, Combine::kProd, kShape>;
+    case Combine::kMin:
+      return reduce<Type, void, Combine::kMin, ReduceShape::kFold>;
+    case Combine::kMax:
+      return reduce<Type, void, Combine::kMax, ReduceShape::kFold>;
+    default:
+      return nullptr;
   }
 }
 

@@ -14,7 +14,7 @@ using Second = PlainLanes<double>;
 
 ReduceKernel find_float_kernel(Dtype dtype, Combine combine, ReduceShape shape) {
   return dtype == Dtype::kF32 ? pick_float<First>(combine, shape)
-                             : pick_float<Second>(combine, shape);
+                              : pick_float<Second>(combine, shape);
 }
 
 ScaleKernel find_float_scale_kernel(Dtype dtype) {

@@ -14,7 +14,7 @@ using Second = SmallLanes<kBF16, std::uint16_t>;
 
 ReduceKernel find_half_kernel(Dtype dtype, Combine combine, ReduceShape shape) {
   return dtype == Dtype::kF16 ? pick_float<First>(combine, shape)
-                             : pick_float<Second>(combine, shape);
+                              : pick_float<Second>(combine, shape);
 }
 
 ScaleKernel find_half_scale_kernel(Dtype dtype) {

@@ -17,35 +17,52 @@ template <class T>
 ReduceKernel pick_integer(Combine combine) {
   constexpr auto kFold = ReduceShape::kFold;
   switch (combine) {
-    case Combine::kSum: return reduce<PlainLanes<T>, T, Combine::kSum, kFold>;
-    case Combine::kProd: return reduce<ProductLanes<T>, T, Combine::kProd, kFold>;
-    case Combine::kMin: return reduce<PlainLanes<T>, T, Combine::kMin, kFold>;
-    case Combine::kMax: return reduce<PlainLanes<T>, T, Combine::kMax, kFold>;
-    case Combine::kBand: return reduce<PlainLanes<T>, T, Combine::kBand, kFold>;
-    case Combine::kBor: return reduce<PlainLanes<T>, T, Combine::kBor, kFold>;
-    case Combine::kBxor: return reduce<PlainLanes<T>, T, Combine::kBxor, kFold>;
+    case Combine::kSum:
+      return reduce<PlainLanes<T>, T, Combine::kSum, kFold>;
+    case Combine::kProd:
+      return reduce<ProductLanes<T>, T, Combine::kProd, kFold>;
+    case Combine::kMin:
+      return reduce<PlainLanes<T>, T, Combine::kMin, kFold>;
+    case Combine::kMax:
+      return reduce<PlainLanes<T>, T, Combine::kMax, kFold>;
+    case Combine::kBand:
+      return reduce<PlainLanes<T>, T, Combine::kBand, kFold>;
+    case Combine::kBor:
+      return reduce<PlainLanes<T>, T, Combine::kBor, kFold>;
+    case Combine::kBxor:
+      return reduce<PlainLanes<T>, T, Combine::kBxor, kFold>;
   }
   return nullptr;
 }
 
 ReduceKernel find_integer_kernel(Dtype dtype, Combine combine) {
   switch (dtype) {
-    case Dtype::kI8: return pick_integer<std::int8_t>(combine);
-    case Dtype::kU8: return pick_integer<std::uint8_t>(combine);
-    case Dtype::kI32: return pick_integer<std::int32_t>(combine);
-    case Dtype::kU32: return pick_integer<std::uint32_t>(combine);
-    case Dtype::kI64: return pick_integer<std::int64_t>(combine);
-    case Dtype::kU64: return pick_integer<std::uint64_t>(combine);
-    default: return nullptr;
+    case Dtype::kI8:
+      return pick_integer<std::int8_t>(combine);
+    case Dtype::kU8:
+      return pick_integer<std::uint8_t>(combine);
+    case Dtype::kI32:
+      return pick_integer<std::int32_t>(combine);
+    case Dtype::kU32:
+      return pick_integer<std::uint32_t>(combine);
+    case Dtype::kI64:
+      return pick_integer<std::int64_t>(combine);
+    case Dtype::kU64:
+      return pick_integer<std::uint64_t>(combine);
+    default:
+      return nullptr;
   }
 }
 
 // The low bits of a product are the same signed or not.
 ScaleKernel find_integer_scale_kernel(Dtype dtype) {
   switch (size_of(dtype)) {
-    case 1: return scale<ProductLanes<std::uint8_t>>;
-    case 4: return scale<ProductLanes<std::uint32_t>>;
-    default: return scale<ProductLanes<std::uint64_t>>;
+    case 1:
+      return scale<ProductLanes<std::uint8_t>>;
+    case 4:
+      return scale<ProductLanes<std::uint32_t>>;
+    default:
+      return scale<ProductLanes<std::uint64_t>>;
   }
 }
 

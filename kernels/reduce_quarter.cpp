@@ -14,7 +14,7 @@ using Second = SmallLanes<kF8E5M2, std::uint8_t>;
 
 ReduceKernel find_quarter_kernel(Dtype dtype, Combine combine, ReduceShape shape) {
   return dtype == Dtype::kF8E4M3 ? pick_float<First>(combine, shape)
-                             : pick_float<Second>(combine, shape);
+                                 : pick_float<Second>(combine, shape);
 }
 
 ScaleKernel find_quarter_scale_kernel(Dtype dtype) {

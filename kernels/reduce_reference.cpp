@@ -184,18 +184,30 @@ void scale(void* dst, const void* src, std::size_t count, const void* scalar) {
 template <class Use>
 auto with_type(Dtype dtype, Use use) {
   switch (dtype) {
-    case Dtype::kI8: return use(Plain<std::int8_t>());
-    case Dtype::kU8: return use(Plain<std::uint8_t>());
-    case Dtype::kI32: return use(Plain<std::int32_t>());
-    case Dtype::kU32: return use(Plain<std::uint32_t>());
-    case Dtype::kI64: return use(Plain<std::int64_t>());
-    case Dtype::kU64: return use(Plain<std::uint64_t>());
-    case Dtype::kF16: return use(Small<kF16, std::uint16_t>());
-    case Dtype::kF32: return use(Plain<float>());
-    case Dtype::kF64: return use(Plain<double>());
-    case Dtype::kBF16: return use(Small<kBF16, std::uint16_t>());
-    case Dtype::kF8E4M3: return use(Small<kF8E4M3, std::uint8_t>());
-    case Dtype::kF8E5M2: break;
+    case Dtype::kI8:
+      return use(Plain<std::int8_t>());
+    case Dtype::kU8:
+      return use(Plain<std::uint8_t>());
+    case Dtype::kI32:
+      return use(Plain<std::int32_t>());
+    case Dtype::kU32:
+      return use(Plain<std::uint32_t>());
+    case Dtype::kI64:
+      return use(Plain<std::int64_t>());
+    case Dtype::kU64:
+      return use(Plain<std::uint64_t>());
+    case Dtype::kF16:
+      return use(Small<kF16, std::uint16_t>());
+    case Dtype::kF32:
+      return use(Plain<float>());
+    case Dtype::kF64:
+      return use(Plain<double>());
+    case Dtype::kBF16:
+      return use(Small<kBF16, std::uint16_t>());
+    case Dtype::kF8E4M3:
+      return use(Small<kF8E4M3, std::uint8_t>());
+    case Dtype::kF8E5M2:
+      break;
   }
   return use(Small<kF8E5M2, std::uint8_t>());
 }
@@ -203,18 +215,27 @@ auto with_type(Dtype dtype, Use use) {
 template <class Type, ReduceShape shape>
 ReduceKernel select(Combine combine) {
   switch (combine) {
-    case Combine::kSum: return reduce<Type, Combine::kSum, shape>;
-    case Combine::kProd: return reduce<Type, Combine::kProd, shape>;
-    case Combine::kMin: return reduce<Type, Combine::kMin, shape>;
-    case Combine::kMax: return reduce<Type, Combine::kMax, shape>;
-    default: break;
+    case Combine::kSum:
+      return reduce<Type, Combine::kSum, shape>;
+    case Combine::kProd:
+      return reduce<Type, Combine::kProd, shape>;
+    case Combine::kMin:
+      return reduce<Type, Combine::kMin, shape>;
+    case Combine::kMax:
+      return reduce<Type, Combine::kMax, shape>;
+    default:
+      break;
   }
   if constexpr (std::is_integral_v<typename Type::Value>) {
     switch (combine) {
-      case Combine::kBand: return reduce<Type, Combine::kBand, shape>;
-      case Combine::kBor: return reduce<Type, Combine::kBor, shape>;
-      case Combine::kBxor: return reduce<Type, Combine::kBxor, shape>;
-      default: break;
+      case Combine::kBand:
+        return reduce<Type, Combine::kBand, shape>;
+      case Combine::kBor:
+        return reduce<Type, Combine::kBor, shape>;
+      case Combine::kBxor:
+        return reduce<Type, Combine::kBxor, shape>;
+      default:
+        break;
     }
   }
   return nullptr;

@@ -71,8 +71,8 @@ constexpr float to_float(FloatFormat format, std::uint32_t code) {
   }
   // A subnormal lacks the implicit one: pretend that it is there, then take it away.
   const std::uint32_t least_normal = format.least_normal_f32();
-  const float value = std::bit_cast<float>(shifted + least_normal) -
-                      std::bit_cast<float>(least_normal);
+  const float value =
+      std::bit_cast<float>(shifted + least_normal) - std::bit_cast<float>(least_normal);
   return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(value));
 }
 

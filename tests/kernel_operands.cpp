@@ -23,12 +23,18 @@ std::uint64_t draw_seed() {
 
 FloatFormat format_of(Dtype dtype) {
   switch (dtype) {
-    case Dtype::kF16: return kF16;
-    case Dtype::kBF16: return kBF16;
-    case Dtype::kF8E4M3: return kF8E4M3;
-    case Dtype::kF8E5M2: return kF8E5M2;
-    case Dtype::kF32: return {8, 23, true};
-    default: return {11, 52, true};
+    case Dtype::kF16:
+      return kF16;
+    case Dtype::kBF16:
+      return kBF16;
+    case Dtype::kF8E4M3:
+      return kF8E4M3;
+    case Dtype::kF8E5M2:
+      return kF8E5M2;
+    case Dtype::kF32:
+      return {8, 23, true};
+    default:
+      return {11, 52, true};
   }
 }
 
@@ -39,8 +45,8 @@ std::uint64_t special_float(Dtype dtype, Random& random) {
   const int mantissa = format.mantissa_bits;
   const std::uint64_t least_normal = std::uint64_t{1} << mantissa;
   const std::uint64_t top = (std::uint64_t{1} << format.magnitude_bits()) - least_normal;
-  const std::uint64_t one = (std::uint64_t{1} << (format.exponent_bits - 1)) * least_normal -
-                            least_normal;
+  const std::uint64_t one =
+      (std::uint64_t{1} << (format.exponent_bits - 1)) * least_normal - least_normal;
   const std::uint64_t values[] = {0,   1,       least_normal - 1, least_normal,          one,
                                   top, top - 1, top + 1,          top + least_normal / 2};
   const std::uint64_t sign = (random() & 1) << format.magnitude_bits();
@@ -89,10 +95,13 @@ std::vector<Operation> all_operations() {
 
 std::uint64_t random_element(Dtype dtype, Random& random) {
   switch (random() % 8) {
-    case 0: return is_integer(dtype) ? special_integer(random) : special_float(dtype, random);
+    case 0:
+      return is_integer(dtype) ? special_integer(random) : special_float(dtype, random);
     case 1:
-    case 2: return random();
-    default: return small_number(dtype, random);
+    case 2:
+      return random();
+    default:
+      return small_number(dtype, random);
   }
 }
 

@@ -164,8 +164,8 @@ TEST_CASE("streaming stores give the same bits, in place too") {
 
 TEST_CASE("every divisor divides as the reference does") {
   constexpr std::size_t kCount = 4500;  // several tiles of 4 KiB, and one of bytes
-  const std::uint32_t divisors[] = {1, 2, 3, 5, 7, 64, 127, 128, 255, 256, 1000, 65537, 0x7FFFFFFF,
-                                    0x80000000, 0xFFFFFFFF};
+  const std::uint32_t divisors[] = {1,   2,   3,    5,     7,          64,         127,       128,
+                                    255, 256, 1000, 65537, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF};
   for (const std::string& target : simd_targets()) {
     const OnTarget on(target);
     for (const Dtype dtype : all_dtypes()) {
@@ -218,8 +218,8 @@ TEST_CASE("copy_bytes copies every length at every alignment with both kinds of 
     const OnTarget on(target);
     for (const Stores stores : {Stores::kCached, Stores::kStreaming}) {
       for (int round = 0; round < 2000; ++round) {
-        const std::size_t bytes = round < 200 ? static_cast<std::size_t>(round)
-                                              : random() % (kMost + 1);
+        const std::size_t bytes =
+            round < 200 ? static_cast<std::size_t>(round) : random() % (kMost + 1);
         const std::size_t from = random() % 64, to = random() % 64;
         INFO(target << " bytes " << bytes << " from +" << from << " to +" << to);
         std::fill(dst.begin(), dst.end(), kGuard);

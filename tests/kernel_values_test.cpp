@@ -70,8 +70,8 @@ void check_pairs(Dtype dtype, const std::vector<T>& a, const std::vector<T>& b) 
   for (const Combine combine : kArithmetic) {
     for (const std::uint32_t divisor : {1U, 3U}) {
       std::vector<T> expected(a.size()), result(a.size());
-      reduce_reference(dtype, combine, ReduceShape::kFold)(
-          expected.data(), sources, 2, a.size(), {divisor}, Stores::kCached);
+      reduce_reference(dtype, combine, ReduceShape::kFold)(expected.data(), sources, 2, a.size(),
+                                                           {divisor}, Stores::kCached);
       for (const std::string& target : simd_targets()) {
         use_simd_target(target);
         INFO(target << " " << name_of(dtype) << " " << name_of(combine) << " / " << divisor);
@@ -178,8 +178,8 @@ TEST_CASE("all f8 and f16 values scale and round between nodes as in the referen
     const void* const sources[] = {all.data(), all.data(), all.data(), all.data(), all.data()};
     const auto scalar = static_cast<std::uint16_t>(random_element(dtype, random));
     std::vector<std::uint16_t> expected(65536), result(65536), scaled(65536), scaled_result(65536);
-    reduce_reference(dtype, Combine::kSum, ReduceShape::kBalanced)(
-        expected.data(), sources, 5, count, {3}, Stores::kCached);
+    reduce_reference(dtype, Combine::kSum, ReduceShape::kBalanced)(expected.data(), sources, 5,
+                                                                   count, {3}, Stores::kCached);
     scale_reference(dtype)(scaled.data(), all.data(), count, &scalar);
     for (const std::string& target : simd_targets()) {
       use_simd_target(target);
@@ -205,15 +205,14 @@ TEST_CASE("a NaN in any input gives the canonical NaN, whatever its payload, ord
         for (std::size_t place = 0; place < 3; ++place) {
           std::vector<std::vector<float>> sources(3, std::vector<float>(37, 1.5F));
           sources[place].assign(37, nan);
-          for (const float result :
-               reduce_now(Dtype::kF32, combine, ReduceShape::kFold, sources)) {
+          for (const float result : reduce_now(Dtype::kF32, combine, ReduceShape::kFold, sources)) {
             CHECK(std::bit_cast<std::uint32_t>(result) == kNanF32);
           }
         }
       }
     }
-    const auto difference = reduce_one<float>(Dtype::kF32, Combine::kSum, ReduceShape::kFold,
-                                              {kInfinity, -kInfinity});
+    const auto difference =
+        reduce_one<float>(Dtype::kF32, Combine::kSum, ReduceShape::kFold, {kInfinity, -kInfinity});
     CHECK(std::bit_cast<std::uint32_t>(difference) == kNanF32);
   }
   use_simd_target("");

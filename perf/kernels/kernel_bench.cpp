@@ -114,7 +114,8 @@ std::vector<Cell> cells() {
   constexpr auto kBalanced = ReduceShape::kBalanced;
   constexpr auto kStreaming = Stores::kStreaming;
   std::vector<Cell> cells = {
-      triad_cell(Stores::kCached), triad_cell(kStreaming),
+      triad_cell(Stores::kCached),
+      triad_cell(kStreaming),
       {"memcpy", 2, [](const Arrays& a) { std::memcpy(a[0], a[1], a.bytes()); }},
       {"copy_bytes streaming", 2,
        [](const Arrays& a) { copy_bytes(a[0], a[1], a.bytes(), kStreaming); }}};
