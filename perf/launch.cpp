@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 #include <system_error>
@@ -90,14 +89,6 @@ int wait_for(pid_t child) {
 }
 
 }  // namespace
-
-// The sweep cannot link the layers below the public header, so it asks for the presence of a
-// launcher's variables only; the library reads and checks them.
-bool is_launched() {
-  const bool ours = std::getenv("TUTTI_RANK") != nullptr;
-  const bool torch = std::getenv("RANK") != nullptr && std::getenv("WORLD_SIZE") != nullptr;
-  return ours || torch;
-}
 
 std::vector<int> default_ranks(int threads) {
   const int cores = (usable_cores() + threads - 1) / threads * threads;

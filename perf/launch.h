@@ -1,4 +1,4 @@
-// Starting the ranks of a sweep, and recognising that somebody else has started them.
+// Starting the ranks of a sweep.
 #pragma once
 
 #include <string_view>
@@ -13,9 +13,6 @@ inline constexpr int kMostRanks = 1024;
 
 /// `tutti perf --worker FD SETTINGS`: one rank's process.
 inline constexpr std::string_view kWorkerFlag = "--worker";
-
-/// Whether this process is a rank already: `tutti run`'s or torchrun's variables are there.
-bool is_launched();
 
 /// As many ranks as usable cores, then twice as many; multiples of `threads`.
 std::vector<int> default_ranks(int threads);

@@ -12,6 +12,7 @@
 #include "perf/machine.h"
 #include "perf/rank.h"
 #include "perf/report.h"
+#include "tools/launcher.h"
 #include "tools/subcommand.h"
 
 namespace tutti {

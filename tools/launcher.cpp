@@ -16,6 +16,7 @@
 #include "tools/guard.h"
 #include "tools/terminal_input.h"
 #include "topology/machine.h"
+#include "transport/bootstrap/environment.h"
 #include "transport/bootstrap/usable_cpus.h"
 
 namespace tutti {
@@ -89,6 +90,11 @@ int attend(pid_t guard, SignalGate& signals, TerminalInput* terminal) {
 }
 
 }  // namespace
+
+bool is_launched() {
+  const Environment environment = read_environment();
+  return environment.rank.has_value() || environment.torch_rank.has_value();
+}
 
 int usable_cores() { return std::min(detect_machine().usable_cores, usable_cpus()); }
 

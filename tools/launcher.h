@@ -37,6 +37,10 @@ inline constexpr int kExitNoProgram = 127;  // as the shell; 126 if it may not b
 /// or TERM kills them. Call it from a process with one thread. Throws Error if nothing could be started.
 int launch(const LaunchSpec& spec);
 
+/// Whether this process is a rank already: `tutti run`'s, torchrun's or a person's variables are
+/// there. Throws Error for one with a wrong value.
+bool is_launched();
+
 /// Cores that ranks can have for themselves: by affinity, cpuset and quota.
 int usable_cores();
 
