@@ -46,8 +46,8 @@ void expect_contains(const std::string& text, const std::string& part) {
 /// Memory that forked ranks share.
 template <typename T>
 struct Shared {
-  T* const value = static_cast<T*>(mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE,
-                                        MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  T* const value = static_cast<T*>(
+      mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   ~Shared() { munmap(value, sizeof(T)); }
 };
 
@@ -58,7 +58,7 @@ TEST_CASE("survivors of a killed rank fail within a second, all with the same re
   for (const int size : {2, 5}) {
     const Shared<std::atomic<double>> killed_at;
     const auto now = [] { return std::chrono::duration<double>(Clock::now().time_since_epoch()); };
-    const auto ended = run_transports(Kind::kProcesses, size, [&](Transport& t) {
+    const auto ended = run_transports(RankKind::kProcesses, size, [&](Transport& t) {
       t.begin(some_call(1, 10), 20s);
       const int victim = t.size() - 1;
       if (t.rank() == victim) {
@@ -69,7 +69,8 @@ TEST_CASE("survivors of a killed rank fail within a second, all with the same re
       // Not all of them wait for the victim.
       const Wait wait = wait_for(t, t.rank() == 0 ? victim : 0);
       expect(wait.status == TUTTI_PEER_FAILED, "status");
-      expect_contains(wait.error, "rank " + std::to_string(t.rank()) + ": all_reduce #1 (sum, f32, ");
+      expect_contains(wait.error,
+                      "rank " + std::to_string(t.rank()) + ": all_reduce #1 (sum, f32, ");
       expect_contains(wait.error, "rank " + std::to_string(victim) + " died (pid ");
       const double took = now().count() - killed_at.value->load();
       expect(took < 1.0, "it took " + std::to_string(took) + " s");
@@ -82,7 +83,7 @@ TEST_CASE("survivors of a killed rank fail within a second, all with the same re
 TEST_CASE("survivors of a frozen rank fail within two seconds, and it fails when it wakes",
           "[processes]") {
   const Shared<std::atomic<int>> frozen_pid;
-  const auto ended = run_transports(Kind::kProcesses, 3, [&](Transport& t) {
+  const auto ended = run_transports(RankKind::kProcesses, 3, [&](Transport& t) {
     t.begin(some_call(7, 10), 20s);
     if (t.rank() == 2) {
       frozen_pid.value->store(getpid());
@@ -103,7 +104,7 @@ TEST_CASE("survivors of a frozen rank fail within two seconds, and it fails when
 
 TEST_CASE("a stop that is short does no harm", "[processes]") {
   const Shared<std::atomic<int>> frozen_pid;
-  const auto ended = run_transports(Kind::kProcesses, 2, [&](Transport& t) {
+  const auto ended = run_transports(RankKind::kProcesses, 2, [&](Transport& t) {
     const Piece none{};
     if (t.rank() == 0) {
       frozen_pid.value->store(getpid());
@@ -128,7 +129,7 @@ TEST_CASE("a stop that is short does no harm", "[processes]") {
 }
 
 TEST_CASE("waiting for a rank that has left is an error, its last words are not lost") {
-  const auto ended = run_transports(Kind::kThreads, 2, [](Transport& t) {
+  const auto ended = run_transports(RankKind::kThreads, 2, [](Transport& t) {
     t.begin(some_call(1, 10), 20s);
     const auto small = pattern(8, 1);
     const auto medium = pattern(3000, 1);
@@ -153,7 +154,7 @@ TEST_CASE("waiting for a rank that has left is an error, its last words are not 
 }
 
 TEST_CASE("a deadline names the latest rank and its last call, on every rank") {
-  const auto ended = run_transports(Kind::kThreads, 3, [](Transport& t) {
+  const auto ended = run_transports(RankKind::kThreads, 3, [](Transport& t) {
     t.begin(some_call(1, 10), 20s);
     if (t.rank() == 2) {
       std::this_thread::sleep_for(600ms);
@@ -169,8 +170,8 @@ TEST_CASE("a deadline names the latest rank and its last call, on every rank") {
     t.begin(some_call(2, 20), 200ms);
     const Wait wait = wait_for(t, 1 - t.rank());
     expect(wait.status == TUTTI_TIMEOUT, "status");
-    expect_contains(wait.error, "rank " + std::to_string(t.rank()) +
-                                    ": all_reduce #2 (sum, f32, count 20): ");
+    expect_contains(wait.error,
+                    "rank " + std::to_string(t.rank()) + ": all_reduce #2 (sum, f32, count 20): ");
     expect_contains(wait.error, "not complete after 200 ms");
     expect_contains(wait.error,
                     "the latest is rank 2, whose last call is all_reduce #1 (sum, f32, count 10)");
@@ -182,7 +183,7 @@ TEST_CASE("a deadline names the latest rank and its last call, on every rank") {
 TEST_CASE("different calls are an error that names both ranks and both calls") {
   const std::string text =
       "rank 0: all_reduce #3 (sum, f32, count 10), but rank 1: all_reduce #3 (sum, f32, count 11)";
-  const auto ended = run_transports(Kind::kThreads, 3, [&](Transport& t) {
+  const auto ended = run_transports(RankKind::kThreads, 3, [&](Transport& t) {
     const CallRecord call = some_call(3, t.rank() == 1 ? 11 : 10);
     t.begin(call, 20s);
     const Piece none{};
@@ -202,7 +203,7 @@ TEST_CASE("different calls are an error that names both ranks and both calls") {
 TEST_CASE("after abandon() no rank reads the memory any more") {
   const std::size_t bytes = 256 << 10;
   std::atomic<bool> reading{false}, done{false};
-  const auto ended = run_transports(Kind::kThreads, 2, [&](Transport& t) {
+  const auto ended = run_transports(RankKind::kThreads, 2, [&](Transport& t) {
     if (t.rank() == 0) {
       auto data = pattern(bytes, 3);
       const Piece piece{data.data(), bytes};
@@ -236,7 +237,7 @@ TEST_CASE("after abandon() no rank reads the memory any more") {
 
 TEST_CASE("abandon() does not wait for a rank that died while it read", "[processes]") {
   const std::size_t bytes = 200 << 10;
-  const auto ended = run_transports(Kind::kProcesses, 2, [&](Transport& t) {
+  const auto ended = run_transports(RankKind::kProcesses, 2, [&](Transport& t) {
     if (t.rank() == 1) {
       await(t, [&] { return t.endpoint(0).view(0, kHash, bytes).there; });
       const Piece none{};
@@ -259,7 +260,7 @@ TEST_CASE("a rank that is stopped while it reads holds abandon() up for two seco
           "[processes]") {
   const std::size_t bytes = 200 << 10;
   const Shared<std::atomic<int>> stopped;
-  const auto ended = run_transports(Kind::kProcesses, 2, [&](Transport& t) {
+  const auto ended = run_transports(RankKind::kProcesses, 2, [&](Transport& t) {
     if (t.rank() == 1) {
       await(t, [&] { return t.endpoint(0).view(0, kHash, bytes).there; });
       stopped.value->store(getpid());
@@ -281,7 +282,7 @@ TEST_CASE("a rank that is stopped while it reads holds abandon() up for two seco
 }
 
 TEST_CASE("a forked child leaves its parent's world alone", "[processes]") {
-  const auto ended = run_transports(Kind::kProcesses, 2, [](Transport& t) {
+  const auto ended = run_transports(RankKind::kProcesses, 2, [](Transport& t) {
     const Piece none{};
     if (t.rank() == 0) {
       const pid_t child = fork();

@@ -78,9 +78,9 @@ std::vector<Ended> run_processes(const World& world, const WorldBody& body) {
 
 }  // namespace
 
-std::vector<Ended> run_worlds(Kind kind, int size, const WorldBody& body) {
+std::vector<Ended> run_worlds(RankKind kind, int size, const WorldBody& body) {
   const World world = fresh_world(size);
-  if (kind == Kind::kProcesses) return run_processes(world, body);
+  if (kind == RankKind::kProcesses) return run_processes(world, body);
   std::vector<Ended> ended(static_cast<std::size_t>(size));
   std::vector<std::thread> threads;
   for (int rank = 0; rank < size; ++rank)
@@ -90,7 +90,7 @@ std::vector<Ended> run_worlds(Kind kind, int size, const WorldBody& body) {
   return ended;
 }
 
-std::vector<Ended> run_transports(Kind kind, int size, const TransportBody& body,
+std::vector<Ended> run_transports(RankKind kind, int size, const TransportBody& body,
                                   const std::function<void(World&)>& adjust) {
   return run_worlds(kind, size, [&](const World& given) {
     World world = given;
@@ -113,10 +113,6 @@ std::string errors_of(const std::vector<Ended>& ranks) {
   return text;
 }
 
-void expect(bool holds, const std::string& text) {
-  if (!holds) throw std::runtime_error(text);
-}
-
 void await(Transport& transport, const std::function<bool()>& attempt) {
   while (!attempt()) transport.progress() ? transport.busy() : transport.idle();
   transport.busy();
@@ -137,9 +133,9 @@ std::vector<std::byte> receive(Transport& t, int peer, int lane, std::size_t byt
   do {
     View view;
     await(t, [&] {
-      view = how == How::kView
-                 ? endpoint.view(lane, kHash, bytes - done)
-                 : endpoint.fetch(lane, kHash, message.data() + done, bytes - done, Stores::kCached);
+      view = how == How::kView ? endpoint.view(lane, kHash, bytes - done)
+                               : endpoint.fetch(lane, kHash, message.data() + done, bytes - done,
+                                                Stores::kCached);
       return view.there;
     });
     expect(view.bytes <= bytes - done, "a view is longer than the message");

@@ -6,12 +6,11 @@
 #include <string>
 #include <vector>
 
+#include "tests/ranks.h"
 #include "transport/bootstrap/world.h"
 #include "transport/transport.h"
 
 namespace tutti::test {
-
-enum class Kind { kThreads, kProcesses };
 
 /// What became of a rank.
 struct Ended {
@@ -23,19 +22,16 @@ struct Ended {
 using WorldBody = std::function<void(const World& world)>;
 using TransportBody = std::function<void(Transport& transport)>;
 
-/// Runs `body` on each of `size` ranks of a fresh world. Processes are forked: call it without other
-/// threads running.
-std::vector<Ended> run_worlds(Kind kind, int size, const WorldBody& body);
+/// Runs `body` on each of `size` ranks of a fresh world. Processes are forked: call it without
+/// other threads running.
+std::vector<Ended> run_worlds(RankKind kind, int size, const WorldBody& body);
 
 /// The same on a transport of `world`, which `adjust` may change before.
-std::vector<Ended> run_transports(Kind kind, int size, const TransportBody& body,
+std::vector<Ended> run_transports(RankKind kind, int size, const TransportBody& body,
                                   const std::function<void(World&)>& adjust = {});
 
 /// All errors, one line a rank; empty if all ranks ended well.
 std::string errors_of(const std::vector<Ended>& ranks);
-
-/// Throws with `text` unless `holds`. (Catch2's macros are for one thread only.)
-void expect(bool holds, const std::string& text);
 
 /// Polls `attempt` as an executor does, until it is true.
 void await(Transport& transport, const std::function<bool()>& attempt);

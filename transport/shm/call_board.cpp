@@ -12,7 +12,7 @@ std::optional<CallRecord> read_call(const SegmentHeader& header, std::uint64_t k
   const CallSlot& slot = header.call_slots[k % kCallSlots];
   std::uint64_t words[kCallWords];
   for (std::size_t i = 0; i < kCallWords; ++i)
-    words[i] = slot.words[i].load(std::memory_order_acquire);  // not after the check below
+    words[i] = slot.words[i].load(std::memory_order_acquire);          // not after the check below
   if (calls_begun(header) >= k + kCallSlots - 1) return std::nullopt;  // perhaps half overwritten
   CallRecord call;
   std::memcpy(&call, words, sizeof call);

@@ -28,8 +28,8 @@ class Control {
 };
 
 /// Wakes the rank if it is asleep. Call after the store that it should see. Costs a load if it is
-/// awake: the store needs no fence before it, since a rank that goes to sleep makes all others pass one
-/// (membarrier) after it has set `asleep`.
+/// awake: the store needs no fence before it, since a rank that goes to sleep makes all others pass
+/// one (membarrier) after it has set `asleep`.
 void wake(RankControl& rank);
 inline void wake_if_asleep(RankControl& rank) {
   std::atomic_signal_fence(std::memory_order_seq_cst);

@@ -11,8 +11,8 @@ void permit_cross_memory();
 
 enum class CrossRead { kDone, kGone, kRefused };
 
-/// Copies `bytes` at `address` of process `pid` to `dst`. kGone: there is no such process; kRefused:
-/// not permitted, or not all mapped.
+/// Copies `bytes` at `address` of process `pid` to `dst`. kGone: there is no such process;
+/// kRefused: not permitted, or not all mapped.
 CrossRead cross_read(int pid, std::uint64_t address, std::byte* dst, std::size_t bytes);
 
 }  // namespace tutti

@@ -24,7 +24,8 @@ class Extents {
   std::size_t count() const { return used_.size(); }
 
  private:
-  std::map<std::size_t, std::size_t> free_, used_;  // offset → bytes; neighbours in free_ are merged
+  std::map<std::size_t, std::size_t> free_,
+      used_;  // offset → bytes; neighbours in free_ are merged
 };
 
 }  // namespace tutti

@@ -12,8 +12,7 @@ namespace tutti {
 std::uint64_t Fault::pack() const {
   return static_cast<std::uint64_t>(static_cast<std::uint8_t>(status)) << 56 |
          static_cast<std::uint64_t>(static_cast<std::uint16_t>(culprit)) << 40 |
-         static_cast<std::uint64_t>(static_cast<std::uint16_t>(reporter)) << 24 |
-         (call & 0xffffff);
+         static_cast<std::uint64_t>(static_cast<std::uint16_t>(reporter)) << 24 | (call & 0xffffff);
 }
 
 Fault Fault::unpack(std::uint64_t word) {
@@ -36,7 +35,8 @@ void FaultBoard::report(tutti_status status, int culprit, std::string_view text)
   const Fault fault{status, culprit, rank_,
                     static_cast<std::uint32_t>(header.calls.load(std::memory_order_relaxed))};
   std::uint64_t none = 0;
-  // seq_cst: a reader claims memory, then looks here; see Inbox::claim() and ShmTransport::abandon()
+  // seq_cst: a reader claims memory, then looks here; see Inbox::claim() and
+  // ShmTransport::abandon()
   if (!control_.header().fault.compare_exchange_strong(none, fault.pack())) return;
   for (int rank = 0; rank < header.size; ++rank) ring(control_.of(rank));
 }

@@ -16,7 +16,7 @@ namespace tutti {
 /// The record in the control file. The text that goes with it stands in the reporter's segment.
 struct Fault {
   tutti_status status = TUTTI_OK;
-  int culprit = 0;   // the rank to blame; the reporter itself where nobody else is
+  int culprit = 0;  // the rank to blame; the reporter itself where nobody else is
   int reporter = 0;
   std::uint32_t call = 0;  // low bits of the reporter's count of calls
 

@@ -165,11 +165,11 @@ void Inbox::cross_copy(std::byte* dst, std::size_t bytes) {
   const CrossRead read = cross_read(link_.pid, where_ + landed, dst + landed, bytes - landed);
   if (read == CrossRead::kDone) return;
   if (link_.faults->poisoned()) link_.faults->raise();
-  link_.faults->fail(TUTTI_PEER_FAILED, link_.rank,
-                     read == CrossRead::kGone
-                         ? link_.name() + " died (pid " + std::to_string(link_.pid) + ")"
-                         : link_.name() + "'s memory cannot be read (pid " +
-                               std::to_string(link_.pid) + ")");
+  link_.faults->fail(
+      TUTTI_PEER_FAILED, link_.rank,
+      read == CrossRead::kGone
+          ? link_.name() + " died (pid " + std::to_string(link_.pid) + ")"
+          : link_.name() + "'s memory cannot be read (pid " + std::to_string(link_.pid) + ")");
 }
 
 void Inbox::advance(std::size_t bytes) {
@@ -211,9 +211,9 @@ void Inbox::consume() {
   wake_if_asleep(*link_.control);
 }
 
-/// Says that we are reading the peer's user memory. From now on the peer's abandon() waits for us; if
-/// it has begun before, we see the fault here. (Either our store is visible to its scan or its fault to
-/// our load: it makes us pass a membarrier between the two.)
+/// Says that we are reading the peer's user memory. From now on the peer's abandon() waits for us;
+/// if it has begun before, we see the fault here. (Either our store is visible to its scan or its
+/// fault to our load: it makes us pass a membarrier between the two.)
 void Inbox::claim() {
   if (claimed_) return;
   claimed_ = true;

@@ -40,9 +40,9 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
 
 /// One announcement. `word` is stored last (release) by the sender and loaded (acquire) by the
-/// receiver: sequence of the line in the high half, call hash in the low one. Sequences count from 1.
-/// A message of at most kInlineBytes is the payload itself; both sides know its length. Any other
-/// message is one or more lines with a Descriptor.
+/// receiver: sequence of the line in the high half, call hash in the low one. Sequences count from
+/// 1. A message of at most kInlineBytes is the payload itself; both sides know its length. Any
+/// other message is one or more lines with a Descriptor.
 struct alignas(64) Line {
   std::atomic<std::uint64_t> word;
   std::byte payload[kInlineBytes];
@@ -78,7 +78,8 @@ struct alignas(kWriterGap) Edge {
   std::byte staging[kStagingBlocks * kStagingBlockBytes];
 };
 static_assert(2 * sizeof(Edge) <= std::size_t{64} << 10, "budget of a peer pair");
-static_assert(kStagingBlocks >= 2 * kLanes, "each lane needs a block of its own, and some to share");
+static_assert(kStagingBlocks >= 2 * kLanes,
+              "each lane needs a block of its own, and some to share");
 
 /// What the owner has called last, for errors of its peers. See CallBoard.
 inline constexpr std::uint32_t kCallSlots = 8;
@@ -97,7 +98,8 @@ struct SegmentHeader {
   CallSlot call_slots[kCallSlots];
   // Filled before the owner proposes a fault, never changed afterwards.
   alignas(kWriterGap) char fault_text[kFaultTextBytes];
-  // 1: the owner can read the user memory of that rank by process_vm_readv. Set before the start ends.
+  // 1: the owner can read the user memory of that rank by process_vm_readv. Set before the start
+  // ends.
   alignas(kWriterGap) std::atomic<std::uint8_t> can_read[kMaxShmRanks];
 };
 
@@ -106,7 +108,9 @@ struct SegmentLayout {
   std::size_t edges, scratch, arena;
 
   static constexpr SegmentLayout of(int size) {
-    constexpr auto up = [](std::size_t n) { return (n + kPageBytes - 1) / kPageBytes * kPageBytes; };
+    constexpr auto up = [](std::size_t n) {
+      return (n + kPageBytes - 1) / kPageBytes * kPageBytes;
+    };
     SegmentLayout l{};
     l.edges = up(sizeof(SegmentHeader));
     l.scratch = up(l.edges + static_cast<std::size_t>(size) * sizeof(Edge));

@@ -84,7 +84,8 @@ void PeerWatch::look(Clock::time_point now, FaultBoard& faults) {
     const std::string name = "rank " + std::to_string(rank);
     const auto index = static_cast<std::size_t>(rank);
     if (dead(rank))
-      faults.fail(TUTTI_PEER_FAILED, rank, name + " died (pid " + std::to_string(pids_[index]) + ")");
+      faults.fail(TUTTI_PEER_FAILED, rank,
+                  name + " died (pid " + std::to_string(pids_[index]) + ")");
     Pulse& pulse = pulses_[index];
     const std::uint64_t beats = control_.of(rank).alive.load(std::memory_order_relaxed);
     if (paused || beats != pulse.beats) {

@@ -37,8 +37,8 @@ std::size_t file_bytes(int fd) {
 
 Mapping::Mapping(int fd, std::size_t offset, std::size_t bytes, Access access) : bytes_(bytes) {
   const int protection = access == Access::kRead ? PROT_READ : PROT_READ | PROT_WRITE;
-  void* const at = mmap(nullptr, bytes, protection, MAP_SHARED | MAP_NORESERVE, fd,
-                        static_cast<off_t>(offset));
+  void* const at =
+      mmap(nullptr, bytes, protection, MAP_SHARED | MAP_NORESERVE, fd, static_cast<off_t>(offset));
   if (at == MAP_FAILED)
     throw Error(TUTTI_NO_MEMORY,
                 errno_text("mapping " + std::to_string(bytes) + " bytes of shared memory"));

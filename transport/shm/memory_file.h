@@ -21,8 +21,8 @@ class Mapping {
   enum class Access { kRead, kReadWrite };
 
   Mapping() = default;
-  /// Maps `bytes` of `fd` from `offset` (a multiple of the page), perhaps past the file's end. Throws
-  /// TUTTI_NO_MEMORY.
+  /// Maps `bytes` of `fd` from `offset` (a multiple of the page), perhaps past the file's end.
+  /// Throws TUTTI_NO_MEMORY.
   Mapping(int fd, std::size_t offset, std::size_t bytes, Access access);
   /// Memory of this process alone, zeroed, allocated when touched.
   static Mapping private_memory(std::size_t bytes);

@@ -49,10 +49,10 @@ class Outbox {
   Line* const lines_;
   const Receipt& receipt_;
 
-  std::uint64_t next_ = 1;         // sequence of the next line
-  std::uint64_t limit_ = kWindow;  // the last sequence that there is a free line for
-  std::uint64_t messages_ = 0;     // posted so far
-  std::uint32_t call_hash_ = 0;    // of the message being announced
+  std::uint64_t next_ = 1;                  // sequence of the next line
+  std::uint64_t limit_ = kWindow;           // the last sequence that there is a free line for
+  std::uint64_t messages_ = 0;              // posted so far
+  std::uint32_t call_hash_ = 0;             // of the message being announced
   std::uint64_t locked_[kRemembered] = {};  // per message: the last line, of it or of one before,
                                             // whose bytes the peer reads in this rank's memory
   std::uint32_t blocks_[kWindow] = {};      // staging blocks of each line

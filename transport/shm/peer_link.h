@@ -17,7 +17,7 @@ struct PeerLink {
   bool same_process = false;
   bool it_reads_us = false;  // by process_vm_readv
   bool we_read_it = false;
-  bool fenced = false;       // membarrier() is not offered everywhere: stores order themselves
+  bool fenced = false;           // membarrier() is not offered everywhere: stores order themselves
   Edge* mine = nullptr;          // what this rank writes: in its own segment
   const Edge* theirs = nullptr;  // what the peer writes: in the peer's segment
   RankControl* control = nullptr;

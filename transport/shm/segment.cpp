@@ -74,15 +74,18 @@ void* OwnSegment::allocate(std::size_t bytes) {
   const auto offset = extents_.take(bytes, alignment);
   if (!offset) throw refuse("the arena is full");
   const std::size_t begin = layout_.arena + *offset;
-  const std::size_t length = (std::max<std::size_t>(bytes, 1) + kPageBytes - 1) / kPageBytes * kPageBytes;
+  const std::size_t length =
+      (std::max<std::size_t>(bytes, 1) + kPageBytes - 1) / kPageBytes * kPageBytes;
   int result = 0;
   if (begin + length > file_bytes_) {
     result = ftruncate(fd_.get(), static_cast<off_t>(begin + length));
     if (result == 0) file_bytes_ = begin + length;
   }
   // Now, not when touched: a full machine is an error here and not a signal later.
-  while (result == 0 && (result = fallocate(fd_.get(), 0, static_cast<off_t>(begin),
-                                            static_cast<off_t>(length))) != 0 && errno == EINTR)
+  while (result == 0 &&
+         (result = fallocate(fd_.get(), 0, static_cast<off_t>(begin),
+                             static_cast<off_t>(length))) != 0 &&
+         errno == EINTR)
     result = 0;
   if (result != 0) {
     const std::string why = errno_text("the system refuses");
@@ -127,7 +130,8 @@ bool PeerSegment::inside(std::uint64_t offset, std::uint64_t bytes) {
   if (offset < layout_.arena || offset >= kMaxSegmentBytes) return false;
   const auto fits = [&] { return offset <= file_bytes_ && bytes <= file_bytes_ - offset; };
   if (fits()) return true;
-  file_bytes_ = file_bytes(owner_ ? owner_->fd() : fd_.get());  // it may have grown; it never shrinks
+  file_bytes_ =
+      file_bytes(owner_ ? owner_->fd() : fd_.get());  // it may have grown; it never shrinks
   return fits();
 }
 

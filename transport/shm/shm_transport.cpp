@@ -71,11 +71,12 @@ void ShmTransport::warn_of_copies() const {
     const PeerLink& link = endpoint->link();
     if (link.same_process || (link.it_reads_us && link.we_read_it)) continue;
     if (link.rank < rank_) return;
-    std::fprintf(stderr,
-                 "tutti: rank %d: this system does not let rank %d and this one read each other's "
-                 "memory (process_vm_readv): large messages are copied twice, except from memory of "
-                 "tutti_alloc()\n",
-                 rank_, link.rank);
+    std::fprintf(
+        stderr,
+        "tutti: rank %d: this system does not let rank %d and this one read each other's "
+        "memory (process_vm_readv): large messages are copied twice, except from memory of "
+        "tutti_alloc()\n",
+        rank_, link.rank);
     return;
   }
 }
@@ -181,8 +182,8 @@ void ShmTransport::await_readers() {
     std::this_thread::sleep_for(std::chrono::microseconds(50));
 }
 
-/// Nothing posted is lost: what is inline or staged can be read after this rank has left, so only what
-/// is not announced yet, or lies in this rank's own memory, holds it up.
+/// Nothing posted is lost: what is inline or staged can be read after this rank has left, so only
+/// what is not announced yet, or lies in this rank's own memory, holds it up.
 void ShmTransport::await_drains() {
   const auto limit = Clock::now() + kQuiesceLimit;
   const auto busy = [this](const std::unique_ptr<ShmEndpoint>& endpoint) {

@@ -143,8 +143,7 @@ void Start::meet_peer(int peer, Card card) {
     if (peer == 0) joined_.control = neighbour.control;
     return;
   }
-  joined_.peers[index] =
-      std::make_unique<PeerSegment>(std::move(card.fds[0]), peer, world_.size);
+  joined_.peers[index] = std::make_unique<PeerSegment>(std::move(card.fds[0]), peer, world_.size);
   if (peer == 0) joined_.control = std::make_shared<Control>(std::move(card.fds[1]), world_.size);
   if (world_.cross_memory) probe(peer, text.probe, text.id);
 }

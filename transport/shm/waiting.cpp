@@ -19,19 +19,23 @@ constexpr std::uint32_t kPollsPerLook = 1024;
 /// membarrier() that cannot happen; the limit also bounds how late a death is noticed.
 constexpr std::chrono::microseconds kSlice{2000};
 
+/// A yield that takes longer gave the core to a stranger, or to a rank that computes: both keep it
+/// for milliseconds, while whoever sleeps gets it back as soon as it is woken.
+constexpr std::chrono::microseconds kLongYield{50};
+
 }  // namespace
 
 WaitTuning wait_tuning(bool oversubscribed) {
-  if (oversubscribed) return {.spins = 0, .yields = 200};
-  return {.spins = 50, .yields = 200};
+  if (oversubscribed) return {.spins = 0, .yields = 200, .yield_every = 1};
+  return {.spins = 100, .yields = 6000, .yield_every = 32};
 }
 
 void Waiter::spin() { relax(); }
 
 bool Waiter::pause_long() {
   if (polls_ < tuning_.spins + tuning_.yields) {
+    (polls_ - tuning_.spins) % tuning_.yield_every == 0 ? yield() : spin();
     ++polls_;
-    sched_yield();
   } else if (!armed_) {
     arm();
     return false;
@@ -46,10 +50,17 @@ bool Waiter::pause_long() {
   return true;
 }
 
+void Waiter::yield() {
+  const auto begin = std::chrono::steady_clock::now();
+  sched_yield();
+  if (std::chrono::steady_clock::now() - begin > kLongYield)
+    polls_ = tuning_.spins + tuning_.yields;
+}
+
 void Waiter::arm() {
   armed_ = true;
   seen_ = self_.doorbell.load(std::memory_order_acquire);  // partner: ring()
-  self_.asleep.store(1, std::memory_order_seq_cst);  // partner: wake_if_asleep()
+  self_.asleep.store(1, std::memory_order_seq_cst);        // partner: wake_if_asleep()
   // Every post that does not see `asleep` is visible to us after this.
   if (membarrier_) membarrier_all();
 }

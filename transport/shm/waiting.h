@@ -8,10 +8,11 @@
 
 namespace tutti {
 
-/// How often each stage is repeated; see waiting.cpp for the measurements behind.
+/// How many polls each stage lasts; see waiting.cpp for the measurements behind.
 struct WaitTuning {
-  std::uint32_t spins = 0;   // polls with a pause between
-  std::uint32_t yields = 0;  // polls with the core offered to others between
+  std::uint32_t spins = 0;        // polls with a pause between
+  std::uint32_t yields = 0;       // polls in which the core is offered to others now and then
+  std::uint32_t yield_every = 1;  // polls of that stage; there is a pause between the others
 };
 /// `oversubscribed`: the ranks exceed the cores that they may use, so whoever spins keeps the one
 /// that it waits for from running.
@@ -23,8 +24,8 @@ class Waiter {
   Waiter(RankControl& self, WaitTuning tuning, bool membarrier)
       : self_(self), tuning_(tuning), membarrier_(membarrier) {}
 
-  /// Passes some time. Between arming (`asleep` set) and sleeping it returns once, so that the caller
-  /// polls again. True: it is time to look at the clock and at the peers.
+  /// Passes some time. Between arming (`asleep` set) and sleeping it returns once, so that the
+  /// caller polls again. True: it is time to look at the clock and at the peers.
   bool pause() {
     if (polls_ < tuning_.spins) [[likely]] {
       ++polls_;
@@ -44,6 +45,7 @@ class Waiter {
  private:
   static void spin();
   bool pause_long();
+  void yield();
   void arm();
   void disarm();
 

@@ -1,0 +1,151 @@
+// Starting and ending: nothing is left behind, however the ranks end, and many ranks fit.
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "tests/catch.h"
+#include "tests/transport_test_kit.h"
+
+namespace tutti::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::size_t entries(const std::string& directory) {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(directory)) ++count;
+  return count;
+}
+
+std::size_t lines_with(const std::string& file, const std::string& part) {
+  std::ifstream in(file);
+  std::size_t count = 0;
+  for (std::string line; std::getline(in, line);) count += line.find(part) != std::string::npos;
+  return count;
+}
+
+struct Holdings {
+  std::size_t descriptors = entries("/proc/self/fd");
+  std::size_t threads = entries("/proc/self/task");
+  std::size_t segments = lines_with("/proc/self/maps", "memfd:tutti");
+  std::size_t names = entries("/dev/shm");
+  std::size_t sockets = lines_with("/proc/net/unix", "tutti");
+  bool operator==(const Holdings&) const = default;
+};
+
+std::ostream& operator<<(std::ostream& out, const Holdings& h) {
+  return out << h.descriptors << " descriptors, " << h.threads << " threads, " << h.segments
+             << " segments, " << h.names << " names, " << h.sockets << " sockets";
+}
+
+/// Every rank sends 8 bytes to the next one, and reads arena memory of it.
+void greet_neighbour(Transport& t) {
+  const int next = (t.rank() + 1) % t.size(), last = (t.rank() + t.size() - 1) % t.size();
+  const auto data = pattern(8, 1);
+  auto* const memory = static_cast<std::byte*>(t.allocate(5000));
+  const Piece small{data.data(), data.size()}, large{memory, 5000};
+  post(t, next, 0, {&small, 1});
+  post(t, next, 0, {&large, 1});
+  expect(receive(t, last, 0, 8, How::kView) == data, "wrong bytes");
+  receive(t, last, 0, 5000, How::kView);
+  drain(t, next, 0);
+}
+
+}  // namespace
+
+TEST_CASE("worlds leave no descriptor, mapping or thread behind") {
+  CHECK(errors_of(run_transports(RankKind::kThreads, 3, greet_neighbour)) == "");
+  const Holdings before;
+  for (int i = 0; i < 100; ++i)
+    REQUIRE(errors_of(run_transports(RankKind::kThreads, 3, greet_neighbour)) == "");
+  CHECK(Holdings() == before);
+}
+
+TEST_CASE("worlds of processes leave nothing behind", "[processes]") {
+  const auto ended = run_worlds(RankKind::kProcesses, 2, [](World world) {
+    const auto cycle = [&] {
+      const auto transport = make_shm_transport(world);
+      greet_neighbour(*transport);
+    };
+    cycle();
+    const Holdings before;
+    const std::string address = world.address;
+    for (int i = 0; i < 100; ++i) {
+      world.address = address + "." + std::to_string(i);
+      cycle();
+    }
+    // The sockets of the other rank come and go.
+    Holdings after;
+    after.sockets = before.sockets;
+    expect(after == before, "descriptors, mappings, threads or names are left");
+  });
+  CHECK(errors_of(ended) == "");
+}
+
+TEST_CASE("nothing is left after all ranks are killed", "[processes]") {
+  const Holdings before;
+  const auto ended = run_transports(RankKind::kProcesses, 4, [](Transport& t) {
+    greet_neighbour(t);
+    if (t.rank() == 0) std::this_thread::sleep_for(50ms);
+    kill(getpid(), SIGKILL);
+  });
+  for (const Ended& rank : ended) CHECK(rank.signal == SIGKILL);
+  CHECK(Holdings() == before);
+}
+
+TEST_CASE("64 ranks start as threads and greet each other") {
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(errors_of(run_transports(RankKind::kThreads, 64, greet_neighbour)) == "");
+  const auto took = std::chrono::steady_clock::now() - begin;
+  std::printf(
+      "64 threads: %lld ms\n",
+      static_cast<long long>(std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
+}
+
+TEST_CASE("64 ranks start as processes and greet each other", "[processes]") {
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(errors_of(run_transports(RankKind::kProcesses, 64, greet_neighbour)) == "");
+  const auto took = std::chrono::steady_clock::now() - begin;
+  std::printf(
+      "64 processes: %lld ms\n",
+      static_cast<long long>(std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
+}
+
+TEST_CASE("a rank holds at most its budget of memory", "[processes]") {
+  const auto ended = run_transports(RankKind::kProcesses, 8, [](Transport& t) {
+    // Fill everything that can be filled: staging, lines, scratch.
+    const auto data = pattern(200'000, 1);
+    const Piece piece{data.data(), data.size()};
+    std::fill_n(t.scratch().data(), t.scratch().size(), std::byte{1});
+    for (int peer = 0; peer < t.size(); ++peer)
+      for (int lane = 0; peer != t.rank() && lane < 4; ++lane) post(t, peer, lane, {&piece, 1});
+    for (int peer = 0; peer < t.size(); ++peer)
+      for (int lane = 0; peer != t.rank() && lane < 4; ++lane)
+        receive(t, peer, lane, data.size(), How::kView);
+    for (int peer = 0; peer < t.size(); ++peer)
+      for (int lane = 0; peer != t.rank() && lane < 4; ++lane) drain(t, peer, lane);
+    struct stat status {};
+    std::size_t own = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+      if (std::filesystem::read_symlink(entry).string().find("memfd:tutti-segment") !=
+              std::string::npos &&
+          stat(entry.path().c_str(), &status) == 0)
+        own = std::max(own, static_cast<std::size_t>(status.st_blocks) * 512);
+    const std::size_t budget =
+        (std::size_t{4} << 20) + static_cast<std::size_t>(t.size() - 1) * (std::size_t{32} << 10);
+    expect(own > 0 && own <= budget,
+           std::to_string(own) + " bytes of segment; the budget is " + std::to_string(budget));
+  });
+  CHECK(errors_of(ended) == "");
+}
+
+}  // namespace tutti::test
