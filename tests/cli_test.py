@@ -103,7 +103,8 @@ class BadInput(unittest.TestCase):
         self.check_refused("perf", "-e", "2kB", says=["--maxbytes", "'2kB'", "2K or 2KiB"])
 
     def test_sizes_that_are_none(self):
-        for text in ("-1", "x", "1Q", "1 K", "1.5K", "1KiBs", "99999999999999999999", "99999999999G"):
+        for text in ("-1", "x", "1Q", "1 K", "1.5K", "1KiBs", "99999999999999999999",
+                     "99999999999G"):
             with self.subTest(text=text):
                 self.check_refused("perf", "-b", text, says=["--minbytes", f"'{text}'"])
 

@@ -115,7 +115,7 @@ TEST_CASE("malformed messages are dropped, of any length") {
   std::mt19937 random(1);
   std::vector<UniqueFd> open;
   CHECK(meet_with(3, [&](const std::string& address) {
-          for (const std::size_t bytes : {0, 1, 11, 12, 31, 32, 40, 4000, 100'000}) {
+          for (const std::size_t bytes : {0u, 1u, 11u, 12u, 31u, 32u, 40u, 4000u, 100'000u}) {
             for (const bool greets : {false, true}) {
               auto message = greets ? greeting(TUTTI_VERSION) : std::vector<std::byte>();
               if (greets && bytes < message.size()) continue;

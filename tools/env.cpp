@@ -1,4 +1,5 @@
-// tutti env: what Tutti reads from the environment, what it will use, and what this machine lets it do.
+// tutti env: what Tutti reads from the environment, what it will use, and what this machine lets it
+// do.
 #include <fmt/core.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -17,7 +17,8 @@ class Guard {
  public:
   using Clock = std::chrono::steady_clock;
 
-  /// `lifeline` polls as hung up when the process that the guard works for has died; `input` is rank 0's.
+  /// `lifeline` polls as hung up when the process that the guard works for has died; `input` is
+  /// rank 0's.
   Guard(const LaunchSpec& spec, const std::vector<Binding>& bindings, SignalGate& signals,
         int lifeline, int input);
 

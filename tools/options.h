@@ -40,8 +40,8 @@ std::span<const OptionRow> option_table();
 /// The row of `name` (without dashes) for a subcommand; std::logic_error if there is none.
 const OptionRow& option_row(char subcommand, std::string_view name);
 
-/// Whether `argument` ("-b", "--minbytes") is an option of `subcommand` that takes the next argument as
-/// its value.
+/// Whether `argument` ("-b", "--minbytes") is an option of `subcommand` that takes the next
+/// argument as its value.
 bool takes_value(char subcommand, std::string_view argument);
 
 // ---- Values. Each throws UsageError naming `option` and `text`. ---------------------------------

@@ -83,8 +83,8 @@ Started become(const Prepared& it) {
   return failed("start");
 }
 
-/// The parent of a process, from /proc/PID/stat: the second field after the name, which may hold anything
-/// but ends at the last bracket.
+/// The parent of a process, from /proc/PID/stat: the second field after the name, which may hold
+/// anything but ends at the last bracket.
 pid_t parent_of(const std::filesystem::path& directory) {
   std::ifstream file(directory / "stat");
   const std::string text{std::istreambuf_iterator<char>(file), {}};

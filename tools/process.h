@@ -27,8 +27,8 @@ struct Started {
   const char* step = "";
 };
 
-/// Starts a process in a group of its own that is killed when the caller dies, and returns when its program
-/// runs. All that is needed between fork and exec is made before.
+/// Starts a process in a group of its own that is killed when the caller dies, and returns when its
+/// program runs. All that is needed between fork and exec is made before.
 Started start_process(const ProcessSpec& spec);
 
 /// "exited with code 3", "was ended by SIGSEGV".
@@ -39,8 +39,8 @@ int exit_code_of(int wait_status);
 /// The caller's children, those that it adopted included.
 std::vector<pid_t> children();
 
-/// Ends the caller's children but `spared`, with theirs, which the caller (a subreaper) adopts: SIGTERM,
-/// and SIGKILL after `grace`. Returns how many there were at first.
+/// Ends the caller's children but `spared`, with theirs, which the caller (a subreaper) adopts:
+/// SIGTERM, and SIGKILL after `grace`. Returns how many there were at first.
 int end_children(const std::vector<pid_t>& spared, std::chrono::milliseconds grace);
 
 /// A pipe that is closed on exec: [0] is read, [1] written. Throws Error.

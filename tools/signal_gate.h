@@ -9,8 +9,9 @@
 
 namespace tutti {
 
-/// While it lives, the signals that the launcher passes on, and SIGCHLD, wait to be read, and SIGPIPE waits
-/// for good. Those that the caller ignores (nohup) stay ignored. For processes with one thread.
+/// While it lives, the signals that the launcher passes on, and SIGCHLD, wait to be read, and
+/// SIGPIPE waits for good. Those that the caller ignores (nohup) stay ignored. For processes with
+/// one thread.
 class SignalGate {
  public:
   /// Throws Error.

@@ -8,9 +8,9 @@
 
 namespace tutti {
 
-/// Carries lines from pipes to one descriptor. Never blocks: the caller polls, and tells when there is
-/// something to read or room to write. While the reader behind the descriptor is slow, nothing more
-/// is read from the ranks.
+/// Carries lines from pipes to one descriptor. Never blocks: the caller polls, and tells when there
+/// is something to read or room to write. While the reader behind the descriptor is slow, nothing
+/// more is read from the ranks.
 class TaggedOutput {
  public:
   explicit TaggedOutput(int to) : to_(to) {}
@@ -21,8 +21,8 @@ class TaggedOutput {
   /// Adds a line of the launcher's own.
   void say(const std::string& line);
 
-  /// Descriptors to poll for reading (none while enough waits to be written), and whether to poll the
-  /// stream for writing.
+  /// Descriptors to poll for reading (none while enough waits to be written), and whether to poll
+  /// the stream for writing.
   std::vector<int> readable() const;
   bool wants_to_write() const { return !queue_.empty(); }
 
@@ -33,7 +33,8 @@ class TaggedOutput {
 
   /// Whether all sources have ended and everything is written.
   bool done() const { return sources_.empty() && queue_.empty(); }
-  /// Whoever could write has ended: takes what is left in the pipes, and the last lines even if incomplete.
+  /// Whoever could write has ended: takes what is left in the pipes, and the last lines even if
+  /// incomplete.
   void close();
 
  private:

@@ -8,9 +8,9 @@
 
 namespace tutti {
 
-/// Copies a terminal to a pipe. The ranks are in process groups of their own, and the kernel stops whoever
-/// reads a terminal from the background; so the process that the shell knows reads it for them, and
-/// only while it is in the foreground itself. Never blocks.
+/// Copies a terminal to a pipe. The ranks are in process groups of their own, and the kernel stops
+/// whoever reads a terminal from the background; so the process that the shell knows reads it for
+/// them, and only while it is in the foreground itself. Never blocks.
 class TerminalInput {
  public:
   /// Whether standard input is a terminal; if not, ranks can have it as it is.

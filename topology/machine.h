@@ -20,8 +20,8 @@ struct Machine {
   std::string huge_pages, shared_huge_pages;
 };
 
-/// Looks at this machine as the calling thread may use it. Throws Error (TUTTI_SYSTEM) if it cannot be
-/// detected at all; single facts that are unknown stay 0 or empty.
+/// Looks at this machine as the calling thread may use it. Throws Error (TUTTI_SYSTEM) if it cannot
+/// be detected at all; single facts that are unknown stay 0 or empty.
 Machine detect_machine();
 
 }  // namespace tutti

@@ -61,8 +61,8 @@ std::vector<UniqueFd> detach(msghdr& header) {
   return fds;
 }
 
-/// recvmsg() past interruptions. A peer that closed with our bytes unread gives ECONNRESET once, before what
-/// it said last.
+/// recvmsg() past interruptions. A peer that closed with our bytes unread gives ECONNRESET once,
+/// before what it said last.
 ssize_t receive_some(int fd, msghdr& header) {
   bool reset = false;
   for (;;) {

@@ -20,7 +20,8 @@ namespace tutti {
 inline constexpr std::size_t kMostPayload = 4096;  // bytes of a card's blob or an error's text
 inline constexpr std::size_t kMostFds = 4;
 
-/// "I am here", "all are here", "come again", "it failed", "my card", "I reached the barrier", "all did".
+/// "I am here", "all are here", "come again", "it failed", "my card", "I reached the barrier", "all
+/// did".
 enum class Kind : std::uint32_t { kHello = 1, kWelcome, kBusy, kError, kCard, kReached, kGo };
 
 struct Message {
@@ -51,8 +52,8 @@ class Channel {
   Channel() = default;
   explicit Channel(UniqueFd socket) : socket_(std::move(socket)) {}
 
-  /// kFull: poll for POLLOUT. kTooManyInFlight: this user's sockets hold too many descriptors that nobody has
-  /// received yet; try again soon. Throws TUTTI_SYSTEM.
+  /// kFull: poll for POLLOUT. kTooManyInFlight: this user's sockets hold too many descriptors that
+  /// nobody has received yet; try again soon. Throws TUTTI_SYSTEM.
   Sent send(const Message& message) const;
 
   /// Reads the next message. Without `with_fds`, descriptors that come along are dropped by the
@@ -78,7 +79,8 @@ UniqueFd open_socket();
 /// The abstract name at which ranks of `address` meet: any text of any length, apart for each user.
 std::string socket_name(const std::string& address);
 
-/// "open socket: Too many open files", as TUTTI_NO_MEMORY where a resource ran out and else TUTTI_SYSTEM.
+/// "open socket: Too many open files", as TUTTI_NO_MEMORY where a resource ran out and else
+/// TUTTI_SYSTEM.
 Error system_error(const std::string& what, int error_number);
 
 }  // namespace tutti

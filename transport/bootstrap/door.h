@@ -16,8 +16,8 @@ struct Arrival {
   Message hello;
 };
 
-/// Bounded whatever comes: strangers are shut out at once, the silent after 2 s, and when 64 are silent the
-/// oldest must come again, so that they never keep a rank out.
+/// Bounded whatever comes: strangers are shut out at once, the silent after 2 s, and when 64 are
+/// silent the oldest must come again, so that they never keep a rank out.
 class Door {
  public:
   /// Listens at the address's name; none if another process holds it. Throws TUTTI_SYSTEM,
@@ -44,7 +44,8 @@ class Door {
   /// False if nobody waits outside.
   bool let_in();
   void send_away_oldest();
-  /// Lets go of the guests from the index-th on who have said something: they arrived, or are shut out.
+  /// Lets go of the guests from the index-th on who have said something: they arrived, or are shut
+  /// out.
   void listen_to_guests(std::size_t index, std::vector<Arrival>& arrivals);
 
   UniqueFd listener_;

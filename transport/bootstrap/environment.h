@@ -22,8 +22,8 @@ struct Environment {
   std::optional<int> call_timeout_ms;    // TUTTI_TIMEOUT_MS
   bool no_cross_memory = false;          // TUTTI_CROSS_MEMORY=0: no process_vm_readv
   // torchrun's: RANK, WORLD_SIZE, LOCAL_WORLD_SIZE, and MASTER_ADDR:MASTER_PORT with
-  // TORCHELASTIC_RUN_ID and TORCHELASTIC_RESTART_COUNT. Others use these names too, so they are read
-  // only if the first two and the address are all there, or TUTTI_BOOTSTRAP is torchrun.
+  // TORCHELASTIC_RUN_ID and TORCHELASTIC_RESTART_COUNT. Others use these names too, so they are
+  // read only if the first two and the address are all there, or TUTTI_BOOTSTRAP is torchrun.
   std::optional<int> torch_rank, torch_size, torch_local_size;
   std::optional<std::string> torch_address;
 
@@ -42,8 +42,8 @@ struct Variable {
 std::vector<Variable> environment_table();
 
 /// Combines config (may be NULL) and environment; what config leaves open comes from the innermost
-/// launcher (TUTTI_* before torchrun) or the one that TUTTI_BOOTSTRAP forces. Says on stderr which one it
-/// was where TUTTI_LOG is info. Throws TUTTI_INVALID on contradictions: TUTTI_SIZE without
+/// launcher (TUTTI_* before torchrun) or the one that TUTTI_BOOTSTRAP forces. Says on stderr which
+/// one it was where TUTTI_LOG is info. Throws TUTTI_INVALID on contradictions: TUTTI_SIZE without
 /// TUTTI_RANK, rank ≥ size, a world of several ranks without an address, …; TUTTI_UNSUPPORTED for
 /// several hosts.
 World resolve_world(const tutti_config* config, const Environment& environment);

@@ -83,7 +83,8 @@ Message await(const World& world, const Channel& channel, Clock::time_point unti
   }
 }
 
-/// What is sent can wait, but not beyond `until`. A host that is gone has perhaps said why: await() finds out.
+/// What is sent can wait, but not beyond `until`. A host that is gone has perhaps said why: await()
+/// finds out.
 void send(const Channel& channel, const Message& message, Clock::time_point until) {
   milliseconds length = kShortestNap;
   for (;;) {

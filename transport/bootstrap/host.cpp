@@ -118,8 +118,8 @@ class Host : public Rendezvous {
     }
   }
 
-  /// The start has failed: those who are still on their way learn it too, for a while, rather than knock until
-  /// their own patience ends.
+  /// The start has failed: those who are still on their way learn it too, for a while, rather than
+  /// knock until their own patience ends.
   void turn_away_latecomers(Door& door, const Error& error) {
     std::vector<bool> seen(peers_.size());
     for (std::size_t rank = 1; rank < peers_.size(); ++rank) seen[rank] = !!peers_[rank].channel;
@@ -141,7 +141,8 @@ class Host : public Rendezvous {
     }
   }
 
-  /// Takes a rank in, and returns when its own patience ends. Fails for all if it cannot belong here.
+  /// Takes a rank in, and returns when its own patience ends. Fails for all if it cannot belong
+  /// here.
   Clock::time_point admit(Arrival arrival) {
     const Message& hello = arrival.hello;
     const std::string who =
@@ -244,8 +245,8 @@ class Host : public Rendezvous {
     }
   }
 
-  /// Reads from all ranks that poll() named; who is gone or has failed makes the start fail. Returns
-  /// how many messages `take` was given.
+  /// Reads from all ranks that poll() named; who is gone or has failed makes the start fail.
+  /// Returns how many messages `take` was given.
   template <typename Take>
   std::size_t hear_peers(const std::vector<pollfd>& fds, Take take) {
     std::size_t heard = 0;

@@ -20,8 +20,9 @@ class Alone : public Rendezvous {
   void barrier() override {}
 };
 
-/// The descriptors of all cards, rank 0's connections, and some for the program itself. Where the soft limit
-/// is too low for them it is raised, as far as it may be: large worlds do not fit into the usual 1024.
+/// The descriptors of all cards, rank 0's connections, and some for the program itself. Where the
+/// soft limit is too low for them it is raised, as far as it may be: large worlds do not fit into
+/// the usual 1024.
 void make_room_for_descriptors(int size) {
   constexpr rlim_t kOthers = 256;
   const rlim_t wanted = static_cast<rlim_t>(size) * (kMostFds + 1) + kOthers;

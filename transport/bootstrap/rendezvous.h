@@ -14,8 +14,8 @@ namespace tutti {
 std::unique_ptr<Rendezvous> make_host(const World& world);
 std::unique_ptr<Rendezvous> make_guest(const World& world);
 
-/// Says hello as `world.rank` at the world's address, where somebody must be listening by `until`; returns the
-/// connection on which everybody's arrival was confirmed. Throws what the host says.
+/// Says hello as `world.rank` at the world's address, where somebody must be listening by `until`;
+/// returns the connection on which everybody's arrival was confirmed. Throws what the host says.
 Channel join(const World& world, Clock::time_point until);
 
 /// A rank's own card as it travels; throws TUTTI_INTERNAL if it is too large.

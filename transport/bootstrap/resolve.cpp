@@ -73,7 +73,8 @@ Source from_launcher(const Environment& environment) {
   return alone(environment);
 }
 
-/// The caller's config in today's layout: an older one is shorter, and what it lacks has its default.
+/// The caller's config in today's layout: an older one is shorter, and what it lacks has its
+/// default.
 tutti_config widen(const tutti_config* config) {
   tutti_config wide = TUTTI_CONFIG_INIT;
   if (config == nullptr) return wide;

@@ -39,8 +39,8 @@ std::optional<double> quota_v1(const fs::path& group) {
   return quota / period;
 }
 
-/// The least quota of `group` and its ancestors below `mount`. In a container the group's path may be the
-/// host's and lead nowhere here: then only what exists counts, at least the mount itself.
+/// The least quota of `group` and its ancestors below `mount`. In a container the group's path may
+/// be the host's and lead nowhere here: then only what exists counts, at least the mount itself.
 template <typename Read>
 std::optional<double> least_quota(const fs::path& mount, fs::path group, Read read) {
   std::optional<double> quota = read(mount);
@@ -56,7 +56,8 @@ bool names_cpu(const std::string& controllers) {
   return false;
 }
 
-/// One line of /proc/self/cgroup: "hierarchy:controllers:/group"; controllers are empty in version 2.
+/// One line of /proc/self/cgroup: "hierarchy:controllers:/group"; controllers are empty in version
+/// 2.
 std::optional<double> quota_of_line(const fs::path& root, const std::string& line) {
   const auto first = line.find(':');
   const auto second = first == std::string::npos ? first : line.find(':', first + 1);

@@ -17,13 +17,13 @@ CpuMask allowed_cpus();
 
 int count_cpus(std::span<const std::uint64_t> mask);
 
-/// The CPUs' worth of time per second that control groups grant this process: the least quota of its
-/// group and that one's ancestors, version 2 or 1; none where there is no quota. `root` is where
-/// /proc and /sys are looked for.
+/// The CPUs' worth of time per second that control groups grant this process: the least quota of
+/// its group and that one's ancestors, version 2 or 1; none where there is no quota. `root` is
+/// where /proc and /sys are looked for.
 std::optional<double> cpu_quota(const std::filesystem::path& root = "/");
 
-/// What `mask` holds, but not more than the quota; at least 1. Ranks that are bound to a core each see that
-/// core only: what a world may use is the union of its ranks' masks.
+/// What `mask` holds, but not more than the quota; at least 1. Ranks that are bound to a core each
+/// see that core only: what a world may use is the union of its ranks' masks.
 int usable_cpus(std::span<const std::uint64_t> mask);
 
 /// The same for the calling thread's own affinity.

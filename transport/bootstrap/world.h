@@ -14,8 +14,8 @@ namespace tutti {
 
 struct Environment;
 
-/// Ranks of one host. Each holds a descriptor and a mapping of every other, so that the cost grows with
-/// the square: a million descriptors at this limit.
+/// Ranks of one host. Each holds a descriptor and a mapping of every other, so that the cost grows
+/// with the square: a million descriptors at this limit.
 inline constexpr int kMaxHostRanks = 1024;
 
 /// A rank's place. Made by resolve_world() from the caller's config and the environment.
@@ -37,25 +37,31 @@ struct Card {
 };
 
 /// The ranks of a world on one host meet at an abstract Unix socket of rank 0's. Only processes of
-/// the same user get in (SO_PEERCRED); silent, slow or malformed connections are dropped after 2 s and
-/// never stop the others.
+/// the same user get in (SO_PEERCRED); silent, slow or malformed connections are dropped after 2 s
+/// and never stop the others.
 class Rendezvous {
  public:
   virtual ~Rendezvous() = default;
 
-  /// Gives `mine` to all and returns everybody's cards, by rank (own fds duplicated). Collective, once.
+  /// Gives `mine` to all and returns everybody's cards, by rank; one's own is `mine` itself.
+  /// Collective, once. Waits for world.start_timeout at most, and as long again for a rank 0 that
+  /// came later. Throws as meet(), on every rank with the same text.
   virtual std::vector<Card> exchange(Card mine) = 0;
 
-  /// The process of a rank as the kernel knows it (SO_PEERCRED seen by rank 0); valid after exchange().
+  /// The process of a rank as the kernel knows it (SO_PEERCRED seen by rank 0); valid after
+  /// exchange().
   virtual int pid_of(int rank) const = 0;
 
-  /// Returns when every rank has called it. Collective; any number of times.
+  /// Returns when every rank has called it. Collective; any number of times. Waits and throws as
+  /// exchange().
   virtual void barrier() = 0;
 };
 
-/// Connects all ranks. Throws TUTTI_TIMEOUT (naming the missing ranks), TUTTI_INVALID (two processes
-/// claim one rank, sizes or versions differ: the same text on every rank), TUTTI_SYSTEM. For a world
-/// of one nothing is opened.
+/// Connects all ranks. Throws TUTTI_TIMEOUT (naming the missing ranks), TUTTI_INVALID (two
+/// processes claim one rank, sizes or versions differ), TUTTI_PEER_FAILED (naming a rank that
+/// died), TUTTI_NO_MEMORY (out of descriptors), TUTTI_SYSTEM: with the same text on every rank that
+/// has arrived. For a world of one nothing is opened. Where the soft limit of descriptors is too
+/// low for the world, it is raised.
 std::unique_ptr<Rendezvous> meet(const World& world);
 
 }  // namespace tutti
