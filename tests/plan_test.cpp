@@ -108,7 +108,7 @@ TEST_CASE("all ranks of a world cut a call into the same number of tiles") {
     shape.rank = 0;
     shape.in_place = true;
     const Plan theirs = make_plan(v, shape);
-    for (const std::size_t count : {0, 1, 1000, 1 << 20})
+    for (const std::size_t count : {0ul, 1ul, 1000ul, 1ul << 20})
       CHECK(trips_for(mine, count, 4, 65536, 262144) == trips_for(theirs, count, 4, 65536, 262144));
   });
 }
@@ -221,7 +221,7 @@ TEST_CASE("chunks of one tile follow each other without gaps, whatever the count
   for (int k = 0; k < 5; ++k) chunks.push_back(b.in(k));
   b.send(1, whole);
   const Plan plan = b.finish();
-  for (const std::size_t count : {0, 1, 4, 5, 6, 13, 1000}) {
+  for (const std::size_t count : {0ul, 1ul, 4ul, 5ul, 6ul, 13ul, 1000ul}) {
     for (const std::uint32_t trips : {1u, 2u, 9u}) {
       const Geometry geometry(plan, count, trips);
       std::size_t at = 0;

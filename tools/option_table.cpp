@@ -34,6 +34,8 @@ std::span<const OptionRow> option_table() {
       OptionRow{"PEV", "--algo", "NAME,…/auto/all", "algorithms",
                 "all: side by side, the chosen one marked"},
       OptionRow{"P", "--budget", "S", "seconds for the whole sweep", "150"},
+      OptionRow{"V", "--long", "",
+                "one seeded case a size, for powers of two, neighbours, primes to 2048", ""},
       OptionRow{"PV", "--seed", "N", "of random inputs and orders", "random, printed"},
 
       // How ranks run.

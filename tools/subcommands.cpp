@@ -12,6 +12,7 @@ std::span<const SubcommandRow> subcommands() {
                     make_perf},
       SubcommandRow{'E', "explain", "say which algorithm a call takes, why, and what it does",
                     make_explain},
+      SubcommandRow{'V', "verify", "prove every algorithm's plans", make_verify},
       SubcommandRow{'N', "env", "show variables, memory budgets and this machine", make_env},
   };
   return kRows;

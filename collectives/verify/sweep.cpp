@@ -33,13 +33,13 @@ std::vector<std::size_t> counts_of(int size) {
   const auto p = static_cast<std::size_t>(size);
   std::vector<std::size_t> counts = {0, 1, p - 1, p, p + 1, 2 * p + 3};
   std::ranges::sort(counts);
-  counts.erase(std::ranges::unique(counts).begin(), counts.end());
+  counts.erase(std::unique(counts.begin(), counts.end()), counts.end());
   return counts;
 }
 
 std::vector<std::uint32_t> trips_of(const Sweep& sweep) {
   std::vector<std::uint32_t> trips = {1, 2, sweep.window + 1, 2 * sweep.window + 1};
-  trips.erase(std::ranges::unique(trips).begin(), trips.end());
+  trips.erase(std::unique(trips.begin(), trips.end()), trips.end());
   return trips;
 }
 
@@ -89,6 +89,10 @@ std::vector<ProofCase> all_cases(const Sweep& sweep, const Job& job) {
   return cases;
 }
 
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
 bool same_plans(const ProofCase& x, const ProofCase& y) {
   return x.form == y.form && x.pre_scaled == y.pre_scaled;
 }
@@ -113,7 +117,7 @@ SweepRow prove(const Sweep& sweep, const Job& job) {
     if (verdict.ok()) continue;
     if (row.failed++ == 0) row.first_fault = c.name() + ": " + verdict.fault;
   }
-  row.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  row.seconds = seconds_since(begin);
   return row;
 }
 
@@ -160,10 +164,11 @@ void check_sweep(const Sweep& sweep) {
 
 void add_jobs(const Sweep& sweep, const Algorithm& a, std::size_t row, std::vector<Job>& jobs) {
   for (const int size : sweep.sizes) {
-    const bool every = a.collective == Collective::kBroadcast && !sweep.sampled && !sweep.root;
-    if (sweep.root && *sweep.root >= size) continue;
+    const bool rooted = a.collective == Collective::kBroadcast;
+    const bool every = rooted && !sweep.sampled && !sweep.root;
+    const int first = rooted ? sweep.root.value_or(0) : 0;
+    if (first >= size) continue;
     for (const Variant& v : variants_to_prove(sweep, a, size)) {
-      const int first = sweep.root.value_or(0);
       for (int root = first; root < (every ? size : first + 1); ++root)
         jobs.push_back({v, size, root, row});
     }
@@ -221,6 +226,7 @@ std::vector<SweepRow> run_sweep(const Sweep& sweep,
   }
   std::ranges::stable_sort(jobs, std::ranges::greater{}, &Job::size);  // the longest first
 
+  const auto begin = std::chrono::steady_clock::now();
   std::atomic<std::size_t> next = 0;
   std::mutex mutex;  // guards rows, done and failure
   std::size_t done = 0;
@@ -233,6 +239,9 @@ std::vector<SweepRow> run_sweep(const Sweep& sweep,
         const std::lock_guard lock(mutex);
         add(rows[jobs[k].row], found);
         progress(++done, jobs.size());
+        if (sweep.timeout_s > 0 && seconds_since(begin) > sweep.timeout_s && done < jobs.size())
+          throw Error(TUTTI_TIMEOUT,
+                      "verify: not done after " + std::to_string(sweep.timeout_s) + " s");
       }
     } catch (...) {
       next.store(jobs.size(), std::memory_order_relaxed);

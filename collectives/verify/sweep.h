@@ -38,10 +38,11 @@ struct Sweep {
                                          Collective::kBarrier};
   std::vector<std::string>
       algorithms{};           // names; empty: all, with more shards than variants() lists
-  std::optional<int> root{};  // none: every root
+  std::optional<int> root{};  // of the broadcast; none: every root
   bool sampled = false;       // one seeded root, count, trip count and form a size
   std::uint64_t seed = 1;
   int threads = 2;
+  double timeout_s = 0;      // 0: none
   std::uint32_t window = 8;  // W: trip counts are 1, 2, W+1 and 2W+1
 };
 
@@ -54,7 +55,8 @@ struct SweepRow {
 };
 
 /// A row per algorithm, in the table's order. `progress` hears of (done, all) jobs from one thread at a
-/// time. Throws TUTTI_NOT_FOUND for an unknown algorithm, TUTTI_INVALID for a size that is too large.
+/// time. Throws TUTTI_NOT_FOUND for an unknown algorithm, TUTTI_INVALID for a size that is too large,
+/// TUTTI_TIMEOUT.
 std::vector<SweepRow> run_sweep(const Sweep& sweep,
                                 const std::function<void(std::size_t, std::size_t)>& progress);
 

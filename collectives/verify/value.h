@@ -15,8 +15,8 @@ struct Fingerprint {
   std::uint64_t low = 0, high = 0;
 
   friend constexpr Fingerprint operator+(Fingerprint x, Fingerprint y) {
-    const std::uint64_t low = x.low + y.low;
-    return {low, x.high + y.high + (low < x.low)};
+    const std::uint64_t sum = x.low + y.low;
+    return {sum, x.high + y.high + (sum < x.low)};
   }
   friend constexpr bool operator==(const Fingerprint&, const Fingerprint&) = default;
 };
