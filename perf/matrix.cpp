@@ -9,7 +9,7 @@
 namespace tutti {
 namespace {
 
-constexpr std::size_t kColumn = 12;
+constexpr std::size_t kColumn = 13;
 
 /// A name as lines that fit a column: broken after '_' and '/'.
 std::vector<std::string> folded(const std::string& name) {

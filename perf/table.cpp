@@ -131,10 +131,18 @@ std::string table_rows(const std::vector<CellResult>& results, const SweepSettin
 
 std::string table_skipped(const std::vector<SkippedCell>& skipped) {
   std::string text;
-  for (const SkippedCell& cell : skipped)
-    text += fmt::format("# skipped: {} B {} {} {} {} {}: {}\n", cell.bytes, cell.dtype, cell.op,
-                        cell.algorithm, cell.registered ? "reg" : "page",
-                        cell.in_place ? "in-place" : "out-of-place", cell.reason);
+  for (auto at = skipped.begin(); at != skipped.end();) {
+    // An algorithm's forms follow each other: one line for all that share a reason.
+    const SkippedCell& first = *at;
+    std::string forms;
+    for (; at != skipped.end() && at->algorithm == first.algorithm && at->bytes == first.bytes &&
+           at->reason == first.reason;
+         ++at)
+      forms +=
+          fmt::format(" {}{}", at->registered ? "reg" : "page", at->in_place ? "/in-place" : "");
+    text += fmt::format("# skipped: {} B {} {} {}{}: {}\n", first.bytes, first.dtype, first.op,
+                        first.algorithm, forms, first.reason);
+  }
   return text;
 }
 
