@@ -319,15 +319,18 @@ def algorithms_in_table(root):
 
 
 def owned_once(root):
-    """A file that shares ownership says why, on one of the lines that do or in the three above."""
+    """Where ownership is shared, a comment says why: in the file, or in the header of its name, on
+    a line that does it or in the three above."""
+    sharing, explained = {}, set()
     for path, text in sources(root):
         lines = text.splitlines()
-        uses = [number for number, line in enumerate(blanked(text).splitlines())
-                if re.search(r"\bshared_ptr\s*<", line)]
-        explained = any("//" in line for number in uses
-                        for line in lines[max(0, number - 3):number + 1])
-        if uses and not explained:
-            yield Finding(path, uses[0] + 1, "shared_ptr without a comment that says why")
+        stem = path.rsplit(".", 1)[0]
+        for number, line in enumerate(blanked(text).splitlines()):
+            if re.search(r"\bshared_ptr\s*<", line):
+                sharing.setdefault(stem, Finding(path, number + 1, "shared_ptr without its reason"))
+                if any("//" in near for near in lines[max(0, number - 3):number + 1]):
+                    explained.add(stem)
+    yield from (found for stem, found in sharing.items() if stem not in explained)
 
 
 def file_names(root):
