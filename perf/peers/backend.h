@@ -1,20 +1,27 @@
-/* What a library must offer to be measured by bench.c. One file a library implements it; everything
- * that is timed, counted or checked is in bench.c and meet.c, and so the same for all. */
-#ifndef PEERS_BACKEND_H
-#define PEERS_BACKEND_H
+// What a library must offer to be measured by bench.cpp. One file a library implements it; all
+// that is timed, counted or checked is outside, and so the same for all.
+#pragma once
 
-#include <stddef.h>
+#include <cstddef>
+#include <memory>
 
-/* Joins the world; stores rank and size. Ends the process with a message on failure. */
-void backend_start(int *argc, char ***argv, int *rank, int *size);
+namespace tutti {
 
-/* Memory that the library likes best (registered), zeroed, or NULL if it has none. */
-void *backend_alloc(size_t bytes);
-void backend_free(void *memory);
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual int rank() const = 0;
+  virtual int ranks() const = 0;
 
-/* Sums `count` floats of `in` over all ranks into `out`. */
-void backend_all_reduce(const float *in, float *out, size_t count);
+  /// The memory that the library likes best for large arrays.
+  virtual std::byte* allocate(std::size_t bytes) = 0;
+  virtual void give_back(std::byte* memory) = 0;
 
-void backend_finish(void);
+  /// Sums `count` floats of `in` over all ranks into `out`.
+  virtual void all_reduce(const float* in, float* out, std::size_t count) = 0;
+};
 
-#endif
+/// Joins the world of the library that the program is linked with.
+std::unique_ptr<Backend> join_world();
+
+}  // namespace tutti

@@ -2,7 +2,7 @@
 """Tutti beside Open MPI and MPICH: all_reduce of f32 sums, out of place, on this machine.
 
 All libraries' ranks are started once and sleep; then, size by size and round by round, each is
-measured for a moment in shuffled order by the same code (bench.c). Every measurement carries the
+measured for a moment in shuffled order by the same code (bench.cpp). Every measurement carries the
 round trip of a cache line before and after; only those of one state (near or far, unchanged while
 it ran) are compared with each other. Prints medians, their spread and ratios; writes every
 measurement to a CSV file."""
@@ -152,8 +152,8 @@ def print_table(rows, ranks, state, figure, title):
         cells = [cell.text() if cell else "-" for cell in (registered, pageable, open_mpi, mpich)]
         lines.append([size_text(bytes_), *cells, ratio_text(open_mpi, registered),
                       ratio_text(open_mpi, pageable)])
-    print(f"\n{ranks} ranks, {state}: {title}, us: median [least-greatest]; ratios above 1: Tutti is"
-          " faster")
+    print(f"\n{ranks} ranks, {state}: {title}, us: median [least-greatest]; ratios above 1: Tutti"
+          " is faster")
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     for line in lines:
         print("  ".join(text.rjust(width) for text, width in zip(line, widths)))

@@ -12,12 +12,19 @@ if [ "${1:-}" = --build ]; then
 fi
 out=$build/peers
 mkdir -p "$out"
-flags=(-std=gnu11 -O2 -Wall -Wextra "-I$here" "-I$top/include")
-common=("$here/bench.c" "$here/meet.c")
+flags=(-std=c++20 -O2 -Wall -Wextra "-I$top" "-I$top/include" -DOMPI_SKIP_MPICXX
+  -DMPICH_SKIP_MPICXX)
+sources=("$here/bench.cpp" "$top"/perf/{board,cpus,line_probe,statistics}.cpp)
 
+compile() { # COMPILER NAME SOURCE LINK-ARGUMENT...
+  local compiler=$1 name=$2 own=$3
+  shift 3
+  "$compiler" "${flags[@]}" "${sources[@]}" "$here/$own" -o "$out/$name" -lfmt "$@"
+}
+
+# The benchmark links the library that users link; the program starts its ranks.
 meson compile -C "$build" tutti:shared_library >&2
-cc "${flags[@]}" "${common[@]}" "$here/tutti_backend.c" -o "$out/bench.tutti" \
-  "-L$build" -ltutti "-Wl,-rpath,$build"
-mpicc.openmpi "${flags[@]}" "${common[@]}" "$here/mpi_backend.c" -o "$out/bench.openmpi"
-mpicc.mpich "${flags[@]}" "${common[@]}" "$here/mpi_backend.c" -o "$out/bench.mpich"
+compile "${CXX:-c++}" bench.tutti tutti_backend.cpp "-L$build" -ltutti "-Wl,-rpath,$build" -pthread
+compile mpicxx.openmpi bench.openmpi mpi_backend.cpp
+compile mpicxx.mpich bench.mpich mpi_backend.cpp
 exec python3 "$here/compare.py" --build "$build" --benches "$out" "$@"
