@@ -55,10 +55,12 @@ Communicator& communicator(const tutti_comm* comm) {
 [[noreturn]] void invalid(const std::string& text) { throw Error(TUTTI_INVALID, text); }
 
 void require(const void* result, const char* name) {
-  if (result == nullptr) invalid(std::string(name) + " is NULL: there is nowhere to store the result");
+  if (result == nullptr)
+    invalid(std::string(name) + " is NULL: there is nowhere to store the result");
 }
 
-// Copies a structure that may be older (shorter) than ours; fields beyond its size keep their defaults.
+// Copies a structure that may be older (shorter) than ours; fields beyond its size keep their
+// defaults.
 template <typename Struct>
 Struct read_struct(const Struct* given, Struct defaults, const char* name) {
   if (given == nullptr) return defaults;
@@ -105,7 +107,8 @@ void set_options(Call& call, const tutti_options* options) {
   const tutti_options o = read_struct<tutti_options>(options, TUTTI_OPTIONS_INIT, "options");
   if (o.algorithm != nullptr) call.algorithm = o.algorithm;
   if (o.timeout_ms < -1 || o.timeout_ms == 0) {
-    invalid("options->timeout_ms is " + std::to_string(o.timeout_ms) + ": give a positive time or -1");
+    invalid("options->timeout_ms is " + std::to_string(o.timeout_ms) +
+            ": give a positive time or -1");
   }
   if (o.timeout_ms > 0) call.timeout = std::chrono::milliseconds(o.timeout_ms);
 }
@@ -129,7 +132,8 @@ tutti_status collective_call(Collective collective, tutti_comm* comm, Body body)
   });
 }
 
-CallKey checked_key(tutti_collective collective, std::size_t count, tutti_dtype dtype, tutti_op op) {
+CallKey checked_key(tutti_collective collective, std::size_t count, tutti_dtype dtype,
+                    tutti_op op) {
   if (collective < 0 || collective >= kCollectives) {
     invalid("unknown collective " + std::to_string(collective));
   }
@@ -147,9 +151,9 @@ CallKey checked_key(tutti_collective collective, std::size_t count, tutti_dtype 
 using namespace tutti;  // NOLINT: this file is the C side
 
 const char* tutti_status_name(tutti_status status) {
-  constexpr const char* kNames[] = {"TUTTI_OK",          "TUTTI_INVALID",   "TUTTI_MISMATCH",
+  constexpr const char* kNames[] = {"TUTTI_OK",          "TUTTI_INVALID",     "TUTTI_MISMATCH",
                                     "TUTTI_TIMEOUT",     "TUTTI_PEER_FAILED", "TUTTI_NO_MEMORY",
-                                    "TUTTI_UNSUPPORTED", "TUTTI_SYSTEM",    "TUTTI_NOT_FOUND",
+                                    "TUTTI_UNSUPPORTED", "TUTTI_SYSTEM",      "TUTTI_NOT_FOUND",
                                     "TUTTI_INTERNAL"};
   if (status < 0 || status > TUTTI_INTERNAL) return "unknown status";
   return kNames[status];
@@ -285,8 +289,8 @@ tutti_status tutti_candidate(tutti_collective collective, size_t count, tutti_dt
   return guarded(comm, [&] {
     Communicator& c = communicator(comm);
     require(info, "info");
-    const tutti_candidate_info old = read_struct<tutti_candidate_info>(
-        info, TUTTI_CANDIDATE_INFO_INIT, "info");
+    const tutti_candidate_info old =
+        read_struct<tutti_candidate_info>(info, TUTTI_CANDIDATE_INFO_INIT, "info");
     const auto found = c.candidate(checked_key(collective, count, dtype, op), index);
     if (!found) throw Error(TUTTI_NOT_FOUND, "no candidate " + std::to_string(index));
     const tutti_candidate_info filled{old.struct_size, found->name, found->seconds,

@@ -8,8 +8,8 @@
 namespace tutti {
 namespace {
 
-// More different calls than this and the launches made so far are dropped: a program that changes its
-// counts all the time must not grow.
+// More different calls than this and the launches made so far are dropped: a program that changes
+// its counts all the time must not grow.
 constexpr std::size_t kMaxLaunches = 4096;
 
 // Handles of created ops follow the predefined ones at some distance.
@@ -17,15 +17,24 @@ constexpr tutti_op kFirstCreatedOp = 0x100;
 
 std::optional<ReduceOp> predefined(tutti_op handle) {
   switch (handle) {
-    case TUTTI_SUM: return ReduceOp{.handle = handle};
-    case TUTTI_PROD: return ReduceOp{.combine = Combine::kProd, .handle = handle};
-    case TUTTI_MIN: return ReduceOp{.combine = Combine::kMin, .handle = handle};
-    case TUTTI_MAX: return ReduceOp{.combine = Combine::kMax, .handle = handle};
-    case TUTTI_AVG: return ReduceOp{.average = true, .handle = handle};
-    case TUTTI_BAND: return ReduceOp{.combine = Combine::kBand, .handle = handle};
-    case TUTTI_BOR: return ReduceOp{.combine = Combine::kBor, .handle = handle};
-    case TUTTI_BXOR: return ReduceOp{.combine = Combine::kBxor, .handle = handle};
-    default: return std::nullopt;
+    case TUTTI_SUM:
+      return ReduceOp{.handle = handle};
+    case TUTTI_PROD:
+      return ReduceOp{.combine = Combine::kProd, .handle = handle};
+    case TUTTI_MIN:
+      return ReduceOp{.combine = Combine::kMin, .handle = handle};
+    case TUTTI_MAX:
+      return ReduceOp{.combine = Combine::kMax, .handle = handle};
+    case TUTTI_AVG:
+      return ReduceOp{.average = true, .handle = handle};
+    case TUTTI_BAND:
+      return ReduceOp{.combine = Combine::kBand, .handle = handle};
+    case TUTTI_BOR:
+      return ReduceOp{.combine = Combine::kBor, .handle = handle};
+    case TUTTI_BXOR:
+      return ReduceOp{.combine = Combine::kBxor, .handle = handle};
+    default:
+      return std::nullopt;
   }
 }
 
@@ -121,7 +130,8 @@ ReduceOp Communicator::op_of(tutti_op handle, Dtype dtype) const {
     return *op;
   }
   const auto found = pre_scaled_.find(handle);
-  if (found == pre_scaled_.end()) throw Error(TUTTI_INVALID, "unknown op " + std::to_string(handle));
+  if (found == pre_scaled_.end())
+    throw Error(TUTTI_INVALID, "unknown op " + std::to_string(handle));
   if (found->second.dtype != dtype) {
     throw Error(TUTTI_INVALID, "op " + std::to_string(handle) + " was created for " +
                                    std::string(name_of(found->second.dtype)) + ", not " +
@@ -141,8 +151,8 @@ tutti_op Communicator::create_pre_scaled(const void* scalar, Dtype dtype) {
 // The launches made with it go too: they hold its scalar, and nobody can ask for them again.
 void Communicator::free_op(tutti_op handle) {
   if (pre_scaled_.erase(handle) == 0) {
-    throw Error(TUTTI_INVALID, (predefined(handle) ? "predefined op " : "unknown op ") +
-                                   std::to_string(handle));
+    throw Error(TUTTI_INVALID,
+                (predefined(handle) ? "predefined op " : "unknown op ") + std::to_string(handle));
   }
   last_ = nullptr;
   std::erase_if(launches_, [&](const auto& entry) { return entry.first.op == handle; });

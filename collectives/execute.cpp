@@ -22,7 +22,8 @@ Executor::Executor(Transport& transport)
   }
 }
 
-// Lanes take turns, each going on until it blocks. Between turns the transport pushes what was posted.
+// Lanes take turns, each going on until it blocks. Between turns the transport pushes what was
+// posted.
 void Executor::run(const Launch& launch, const Buffers& buffers, std::uint64_t sequence,
                    std::chrono::milliseconds timeout) {
   launch_ = &launch;
@@ -69,9 +70,12 @@ bool Executor::drained() const {
 
 std::byte* Executor::base_of(Buffer buffer) const {
   switch (buffer) {
-    case Buffer::kInput: return const_cast<std::byte*>(buffers_.input);  // NOLINT: never written
-    case Buffer::kOutput: return buffers_.output;
-    case Buffer::kScratch: break;
+    case Buffer::kInput:
+      return const_cast<std::byte*>(buffers_.input);  // NOLINT: never written
+    case Buffer::kOutput:
+      return buffers_.output;
+    case Buffer::kScratch:
+      break;
   }
   return transport_.scratch().data();
 }
@@ -81,9 +85,13 @@ bool Executor::attempt(int lane_number, const Step& step) {
   Lane& lane = lanes_[static_cast<std::size_t>(lane_number)];
   const LoopVars& vars = lane.cursor.vars();
   switch (step.op) {
-    case Step::Op::kSend: return send(lane_number, step);
-    case Step::Op::kReduce: return reduce(lane_number, step);
-    case Step::Op::kScale: scale(step, vars); return true;
+    case Step::Op::kSend:
+      return send(lane_number, step);
+    case Step::Op::kReduce:
+      return reduce(lane_number, step);
+    case Step::Op::kScale:
+      scale(step, vars);
+      return true;
     case Step::Op::kDrain:
       return endpoints_[launch_->plan.rank_of(step.peer, vars)]->drained(step.lane, step.lag);
     case Step::Op::kSignal:
@@ -95,7 +103,8 @@ bool Executor::attempt(int lane_number, const Step& step) {
       return true;
     case Step::Op::kLoop:
     case Step::Op::kTiles:
-    case Step::Op::kEnd: break;  // the cursor resolves loops
+    case Step::Op::kEnd:
+      break;  // the cursor resolves loops
   }
   return true;
 }
@@ -149,8 +158,8 @@ void Executor::advance(Lane& lane, Source& source, std::size_t bytes) {
   const Range& from = lane.ranges[source.range];
   const Range& to = lane.ranges[++source.range];
   --source.ranges;
-  source.base += static_cast<std::ptrdiff_t>(to.begin) -
-                 static_cast<std::ptrdiff_t>(from.begin + from.count);
+  source.base +=
+      static_cast<std::ptrdiff_t>(to.begin) - static_cast<std::ptrdiff_t>(from.begin + from.count);
   source.left = to.count;
 }
 
@@ -228,8 +237,7 @@ bool Executor::reduce(int lane_number, const Step& step) {
       lane.target.ranges == 0) {
     return fetch(lane_number, step);
   }
-  const ReduceKernel kernel =
-      step.shape == ReduceShape::kFold ? launch_->fold : launch_->balanced;
+  const ReduceKernel kernel = step.shape == ReduceShape::kFold ? launch_->fold : launch_->balanced;
   do {
     if (!gather_views(lane_number)) return false;
     const std::size_t bytes = std::min(lane.common, lane.target.left);

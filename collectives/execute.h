@@ -17,8 +17,8 @@ struct Buffers {
   std::byte* output = nullptr;
 };
 
-/// Runs launches on a transport, one at a time. All memory is taken at construction: run() allocates
-/// nothing.
+/// Runs launches on a transport, one at a time. All memory is taken at construction: run()
+/// allocates nothing.
 class Executor {
  public:
   explicit Executor(Transport& transport);
@@ -31,10 +31,10 @@ class Executor {
  private:
   // One input of the current reduction: a peer's message, or ranges of local memory.
   struct Source {
-    Endpoint* endpoint = nullptr;        // a peer's message, if not null
-    const std::byte* base = nullptr;     // else local memory
-    std::uint32_t range = 0, ranges = 0; // its parts in Lane::ranges, if it is not one range
-    std::size_t left = 0;                // bytes until the end of the current range
+    Endpoint* endpoint = nullptr;         // a peer's message, if not null
+    const std::byte* base = nullptr;      // else local memory
+    std::uint32_t range = 0, ranges = 0;  // its parts in Lane::ranges, if it is not one range
+    std::size_t left = 0;                 // bytes until the end of the current range
   };
 
   struct Lane {

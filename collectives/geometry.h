@@ -34,8 +34,8 @@ class Geometry {
     return sum(ref, v);
   }
 
-  /// Calls visit(Range) for the contiguous parts of a ref, in message order, empty ones left out. In
-  /// scratch, offsets count from the begin of the scratch memory, slot after slot.
+  /// Calls visit(Range) for the contiguous parts of a ref, in message order, empty ones left out.
+  /// In scratch, offsets count from the begin of the scratch memory, slot after slot.
   template <typename Visit>
   void for_each_range(const Ref& ref, const LoopVars& v, Visit visit) const {
     const std::uint32_t chunks = grids_[ref.grid].chunks;
@@ -79,8 +79,8 @@ class Geometry {
   Range range(const Ref& ref, const LoopVars& v, std::uint32_t k, std::uint32_t run) const {
     const Part& p = grids_[ref.grid];
     const bool tile_major = p.nesting == Nesting::kTileMajor;
-    const std::uint64_t x = tile_major ? std::uint64_t{v.t} * p.chunks + k
-                                       : std::uint64_t{k} * trips_ + v.t;
+    const std::uint64_t x =
+        tile_major ? std::uint64_t{v.t} * p.chunks + k : std::uint64_t{k} * trips_ + v.t;
     const std::size_t begin = p.boundary(x);
     const std::size_t count = p.boundary(x + run) - begin;
     if (ref.buffer != Buffer::kScratch) return {begin, count};

@@ -1,5 +1,5 @@
-// Handles that stay safe when misused: a tutti_comm pointer is a number (slot and generation), never an
-// address, so a stale, foreign or garbage handle is recognised without touching memory.
+// Handles that stay safe when misused: a tutti_comm pointer is a number (slot and generation),
+// never an address, so a stale, foreign or garbage handle is recognised without touching memory.
 #pragma once
 
 #include <atomic>
@@ -22,8 +22,8 @@ struct Handle {
   std::string error = "no error";
 };
 
-/// The handles of this process. Looked up without a lock. The table lies in memory that a fork wipes: in
-/// a child no handle of the parent is valid.
+/// The handles of this process. Looked up without a lock. The table lies in memory that a fork
+/// wipes: in a child no handle of the parent is valid.
 class HandleTable {
  public:
   /// The one of this process.
@@ -37,7 +37,8 @@ class HandleTable {
 
  private:
   struct Slot {
-    std::atomic<std::uint64_t> generation;  // odd: in use. Stored last (release), read first (acquire)
+    // Odd: in use. Stored last (release), read first (acquire).
+    std::atomic<std::uint64_t> generation;
     Handle* handle;
   };
   static constexpr std::uint64_t kSlots = 1 << 16;
@@ -45,7 +46,7 @@ class HandleTable {
   HandleTable();
   [[noreturn]] void refuse(const tutti_comm* comm) const;
 
-  Slot* const slots_;    // kSlots, zero at first; never unmapped
+  Slot* const slots_;  // kSlots, zero at first; never unmapped
   const int owner_pid_;
   mutable std::mutex mutex_;
   std::uint64_t next_ = 0;  // guarded by mutex_

@@ -5,18 +5,21 @@
 // (algorithms/) emit it through PlanBuilder; everything else only reads it.
 //
 // The eight rules
-//  1. Matching. The k-th send from rank s to rank d on lane l meets the k-th receive of d from s on l.
-//     No wildcards and no branch on data: a plan is a marked graph, one execution stands for all.
-//  2. A send is a post: it does not wait for the receiver. Each (edge, lane) holds W posts, a further
-//     one blocks its lane (proof: W = 1). The source stays read-locked until the receiver is done
-//     with it; kDrain waits for that. The proof assumes that the payload is read as late as the drain.
-//  3. Peers are map[(a·i + b·j + c) mod m]; i and j are loop variables, the map is the identity or a
-//     table of ranks. So a ring is six steps at any size.
+//  1. Matching. The k-th send from rank s to rank d on lane l meets the k-th receive of d from s on
+//     l. No wildcards and no branch on data: a plan is a marked graph, one execution stands for
+//     all.
+//  2. A send is a post: it does not wait for the receiver. Each (edge, lane) holds W posts, a
+//     further one blocks its lane (proof: W = 1). The source stays read-locked until the receiver
+//     is done with it; kDrain waits for that. The proof assumes that the payload is read as late as
+//     the drain.
+//  3. Peers are map[(a·i + b·j + c) mod m]; i and j are loop variables, the map is the identity or
+//     a table of ranks. So a ring is six steps at any size.
 //  4. A Ref names chunks of a buffer: chunk k of C begins at ⌊k·count/C⌋. Empty chunks move nothing
 //     and still match: the shape of a plan never depends on the size.
 //  5. Every lane has its own loop over tiles; all ranks use the same trip count T.
 //  6. Operands combine in the order written, the local one included.
-//  7. Lanes run concurrently, the steps of one in order; kSignal and kWait count tokens between them.
+//  7. Lanes run concurrently, the steps of one in order; kSignal and kWait count tokens between
+//     them.
 //  8. A generator emits one rank's plan without the others, in O(log n) or O(1) steps.
 #pragma once
 
@@ -68,8 +71,9 @@ struct Peer {
 
 enum class Buffer : std::uint8_t { kInput, kOutput, kScratch };
 
-/// How tiles and chunks nest. kTileMajor: chunk k of tile t begins at ⌊(tC+k)·count/(TC)⌋ (buffers that
-/// all ranks hold whole). kChunkMajor: at ⌊(kT+t)·count/(CT)⌋ (buffers whose chunks belong to ranks).
+/// How tiles and chunks nest. kTileMajor: chunk k of tile t begins at ⌊(tC+k)·count/(TC)⌋ (buffers
+/// that all ranks hold whole). kChunkMajor: at ⌊(kT+t)·count/(CT)⌋ (buffers whose chunks belong to
+/// ranks).
 enum class Nesting : std::uint8_t { kTileMajor, kChunkMajor };
 
 struct Grid {
@@ -95,10 +99,10 @@ struct Operand {
   enum class Kind : std::uint8_t {
     kLocal,  // ref
     kPeer,   // the next message from `peer`
-    kPeers,  // the next message from each of maps[map][index … index+count-1], in this order, in which
-             // oneself means ref
-    kSlots,  // the same members, but each from the scratch slot numbered by its rank (ref's chunks), in
+    kPeers,  // the next message from each of maps[map][index … index+count-1], in this order, in
              // which oneself means ref
+    kSlots,  // the same members, but each from the scratch slot numbered by its rank (ref's
+             // chunks), in which oneself means ref
   };
   Kind kind = Kind::kLocal;
   Ref ref{};
@@ -143,15 +147,15 @@ struct Step {
 struct Plan {
   std::uint32_t rank = 0, size = 1;
   std::uint32_t scratch_slots = 0;  // each as long as a tile
-  bool in_order = true;             // operands combine in rank order (what non-commutative ops need)
+  bool in_order = true;             // operands combine in rank order, as non-commutative ops need
   bool moves_only = false;          // no arithmetic: data is copied (broadcast)
   bool in_place = false;            // input and output are the same memory on this rank
   std::vector<Grid> grids;
   std::vector<std::vector<std::uint32_t>> maps;  // [0] is empty: the identity
   std::vector<Step> steps;                       // lane after lane
   std::vector<Operand> operands;
-  std::vector<std::uint32_t> lane_begin;         // lanes + 1 entries: steps of lane l
-  std::uint64_t hash = 0;                        // of everything above
+  std::vector<std::uint32_t> lane_begin;  // lanes + 1 entries: steps of lane l
+  std::uint64_t hash = 0;                 // of everything above
 
   int lanes() const { return static_cast<int>(lane_begin.size()) - 1; }
   std::span<const Operand> operands_of(const Step& s) const {
@@ -250,7 +254,8 @@ class PlanBuilder {
 
   void tiles(const std::function<void()>& body);
   void loop(int trips, const std::function<void(Expr)>& body);
-  /// A loop over all other ranks. Each rank begins with the one after itself, which spreads the load.
+  /// A loop over all other ranks. Each rank begins with the one after itself, which spreads the
+  /// load.
   void peers(const std::function<void(Expr)>& body);
   /// Steps of `body` go to lane `lane`. Lane 0 is the default.
   void lane(int lane, const std::function<void()>& body);
@@ -278,8 +283,8 @@ class PlanBuilder {
 };
 
 /// Inserts the drains without which a rank would overwrite what a peer may still read. Done by
-/// PlanBuilder::finish(). Finds the sends of a lane that the same lane's later writes hit, where the
-/// peer is constant or the same expression of the loop variables at both steps. Others (another
+/// PlanBuilder::finish(). Finds the sends of a lane that the same lane's later writes hit, where
+/// the peer is constant or the same expression of the loop variables at both steps. Others (another
 /// lane's sends, loops over peers in another order) are the generator's to drain, and the verifier
 /// finds the missing ones.
 void insert_drains(Plan& plan);

@@ -11,8 +11,20 @@
 namespace tutti {
 
 /// Values equal the C API's TUTTI_I8 … TUTTI_F8E5M2.
-enum class Dtype : std::uint8_t { kI8, kU8, kI32, kU32, kI64, kU64, kF16, kF32, kF64, kBF16,
-                                  kF8E4M3, kF8E5M2 };
+enum class Dtype : std::uint8_t {
+  kI8,
+  kU8,
+  kI32,
+  kU32,
+  kI64,
+  kU64,
+  kF16,
+  kF32,
+  kF64,
+  kBF16,
+  kF8E4M3,
+  kF8E5M2
+};
 inline constexpr int kDtypes = 12;
 
 /// What is done to two elements. Avg and pre-scaled sum are kSum with a scale (see Scale).
@@ -31,8 +43,8 @@ constexpr std::string_view name_of(Dtype dtype) {
 }
 
 constexpr std::string_view name_of(Combine combine) {
-  constexpr std::string_view kNames[kCombines] = {"sum", "prod", "min", "max", "band", "bor",
-                                                  "bxor"};
+  constexpr std::string_view kNames[kCombines] = {"sum",  "prod", "min", "max",
+                                                  "band", "bor",  "bxor"};
   return kNames[static_cast<int>(combine)];
 }
 

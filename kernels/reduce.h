@@ -11,9 +11,9 @@ namespace tutti {
 
 /// In which order k operands combine.
 enum class ReduceShape : std::uint8_t {
-  kFold,      // ((s0 ∘ s1) ∘ s2) ∘ …, kept in f32 for 8- and 16-bit floats, rounded once at the end
-  kBalanced,  // m = 2^⌊log₂ k⌋, r = k - m: the first 2r operands pair up, then a perfect tree over the
-              // m leaves; rounded to the dtype at every interior node
+  kFold,  // ((s0 ∘ s1) ∘ s2) ∘ …, kept in f32 for 8- and 16-bit floats, rounded once at the end
+  kBalanced,  // m = 2^⌊log₂ k⌋, r = k - m: the first 2r operands pair up, then a perfect tree over
+              // the m leaves; rounded to the dtype at every interior node
 };
 
 /// Whether the destination should stay in this core's cache.

@@ -44,11 +44,11 @@ struct View {
 struct CallRecord {
   std::uint64_t sequence = 0;  // calls on this communicator, from 1
   std::uint64_t count = 0;
-  std::uint64_t op = 0;  // a tutti_op, pre-scaled ones by creation index; 0: none
+  std::uint64_t op = 0;          // a tutti_op, pre-scaled ones by creation index; 0: none
   std::int32_t collective = -1;  // a tutti_collective
   std::int32_t dtype = -1;
   std::int32_t root = -1;
-  std::uint32_t algorithm = 0;  // index of the variant, or 0xffffffff when a name was forced; see hash
+  std::uint32_t algorithm = 0;  // index of the variant, 0xffffffff when a name was forced: see hash
   std::uint32_t hash = 0;
 };
 
@@ -69,8 +69,8 @@ class Endpoint {
   virtual bool drained(int lane, std::uint32_t lag) = 0;
 
   /// The next unread bytes of the oldest unreleased message on `lane`: at most `bytes`, which is
-  /// what is left of the message, and perhaps fewer. Valid until advance(). Throws TUTTI_MISMATCH if
-  /// the announcement is of another call or longer than `bytes`.
+  /// what is left of the message, and perhaps fewer. Valid until advance(). Throws TUTTI_MISMATCH
+  /// if the announcement is of another call or longer than `bytes`.
   virtual View view(int lane, std::uint32_t call_hash, std::size_t bytes) = 0;
 
   /// Like view() and advance() in one: moves up to `bytes` next bytes to `dst` and says how many.
@@ -120,8 +120,8 @@ class Transport {
   /// Something moved: the next idle() spins again.
   virtual void busy() = 0;
 
-  /// Gives up for good: tells all peers, and waits (bounded, skipping dead ranks) until none of them reads
-  /// this rank's memory. Every later call of theirs fails with this cause.
+  /// Gives up for good: tells all peers, and waits (bounded, skipping dead ranks) until none of
+  /// them reads this rank's memory. Every later call of theirs fails with this cause.
   virtual void abandon(const Error& cause) noexcept = 0;
 };
 

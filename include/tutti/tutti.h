@@ -66,7 +66,7 @@ enum {
   TUTTI_U32 = 3,
   TUTTI_I64 = 4,
   TUTTI_U64 = 5,
-  TUTTI_F16 = 6,     /* IEEE 754 binary16 */
+  TUTTI_F16 = 6, /* IEEE 754 binary16 */
   TUTTI_F32 = 7,
   TUTTI_F64 = 8,
   TUTTI_BF16 = 9,
@@ -108,7 +108,8 @@ typedef struct tutti_config {
   int64_t call_timeout_ms;  /* deadline of a call without one of its own; -1: 30 min */
 } tutti_config;
 
-#define TUTTI_CONFIG_INIT {sizeof(tutti_config), -1, -1, NULL, -1, -1}
+#define TUTTI_CONFIG_INIT \
+  { sizeof(tutti_config), -1, -1, NULL, -1, -1 }
 
 /** Joins the world and stores the communicator of all its ranks. Collective; blocks until every
  *  rank has arrived. NULL config: everything from the environment; a program started alone is a
@@ -167,7 +168,8 @@ typedef struct tutti_options {
   int64_t timeout_ms;    /* deadline of this call; -1: the communicator's */
 } tutti_options;
 
-#define TUTTI_OPTIONS_INIT {sizeof(tutti_options), NULL, -1}
+#define TUTTI_OPTIONS_INIT \
+  { sizeof(tutti_options), NULL, -1 }
 
 /** Combines `count` elements of `send` over all ranks with `op`, and leaves the result in `recv` on
  *  each: the same bits everywhere. In place if send == recv; otherwise the two must not overlap.
@@ -199,7 +201,8 @@ typedef struct tutti_candidate_info {
   int32_t chosen;     /* 1 for the one that a call without options->algorithm runs */
 } tutti_candidate_info;
 
-#define TUTTI_CANDIDATE_INFO_INIT {sizeof(tutti_candidate_info), NULL, 0.0, 0}
+#define TUTTI_CANDIDATE_INFO_INIT \
+  { sizeof(tutti_candidate_info), NULL, 0.0, 0 }
 
 /** Fills `info` for the index-th candidate of a call, in the order of the table of algorithms.
  *  Local: any rank may ask alone. Errors: TUTTI_NOT_FOUND past the last one, TUTTI_INVALID. */
