@@ -37,8 +37,8 @@ struct Variant {
   friend bool operator==(const Variant&, const Variant&) = default;
 };
 
-/// All variants of a collective worth trying at this size, in the table's order; equal data flows are
-/// listed once.
+/// All variants of a collective worth trying at this size, in the table's order; equal data flows
+/// are listed once.
 std::vector<Variant> variants(Collective collective, int size);
 
 /// The variant that a name means. Throws TUTTI_NOT_FOUND, naming those that exist.

@@ -36,8 +36,8 @@ class Communicator {
   int rank() const { return transport_->rank(); }
   int size() const { return transport_->size(); }
 
-  /// Runs a call to its end. Arguments have been checked, except `algorithm`. After a failure that is not
-  /// TUTTI_INVALID or TUTTI_NOT_FOUND, every later call throws the same.
+  /// Runs a call to its end. Arguments have been checked, except `algorithm`. After a failure that
+  /// is not TUTTI_INVALID or TUTTI_NOT_FOUND, every later call throws the same.
   void run(const Call& call);
 
   /// The op that a handle means. Throws TUTTI_INVALID.

@@ -159,7 +159,8 @@ bool Picture::receive(std::uint32_t rank, std::uint32_t lane, const Step& step) 
   return true;
 }
 
-/// Does the step at a lane's cursor if this round allows it. Drains are not drawn: they wait, at most.
+/// Does the step at a lane's cursor if this round allows it. Drains are not drawn: they wait, at
+/// most.
 bool Picture::attempt(std::uint32_t rank, std::uint32_t lane) {
   Column& column = columns_[rank];
   LaneCursor& cursor = column.lanes[lane];

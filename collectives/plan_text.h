@@ -10,16 +10,16 @@
 
 namespace tutti {
 
-/// What every rank does, lane by lane. Ranks whose plans differ only by their number share one text,
-/// in which `rank` stands for that number.
+/// What every rank does, lane by lane. Ranks whose plans differ only by their number share one
+/// text, in which `rank` stands for that number.
 std::string plans_text(std::span<const Plan> plans);
 
 /// A space-time picture: one column a rank, one row a round, of one tile. What is sent in a round
 /// can be received in the next one.
 std::string plans_picture(std::span<const Plan> plans);
 
-/// Puts steps into words: as they stand in several plans of one structure, or short and with numbers
-/// for a picture.
+/// Puts steps into words: as they stand in several plans of one structure, or short and with
+/// numbers for a picture.
 class Wording {
  public:
   /// `vars`: the values of the loop variables, for a picture.

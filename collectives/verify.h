@@ -2,19 +2,20 @@
 //
 // What is proven, for one count and one trip count:
 //  - exactly once: every element of every output holds each rank's input once (or, where nothing is
-//    reduced, the root's), told by sums of random 128-bit fingerprints (false with probability 2⁻¹²⁸);
+//    reduced, the root's), told by sums of random 128-bit fingerprints (false with probability
+//    2⁻¹²⁸);
 //  - same bits: on all ranks the operands combine in the same tree, rounding points included;
 //  - scaling: the op's scaling before and after happens exactly once on every element;
-//  - no deadlock, with room for one post per (edge, lane). A plan is a marked graph, so one execution
-//    stands for all, and more room can only unblock;
-//  - no race: nothing is written between a send and its drain, and the lanes of a rank touch the same
-//    memory only in an order that their tokens force;
+//  - no deadlock, with room for one post per (edge, lane). A plan is a marked graph, so one
+//    execution stands for all, and more room can only unblock;
+//  - no race: nothing is written between a send and its drain, and the lanes of a rank touch the
+//    same memory only in an order that their tokens force;
 //  - form: sizes of sends and receives match, no message and no token is left over, refs lie within
 //    their buffers, inputs stay intact out of place, labels (in_order, moves_only) are true;
 //  - a barrier's end depends on every rank's begin.
 //
-// Buffers are cut at the union of all chunk boundaries into atoms, so the work is that of the steps,
-// not of the elements.
+// Buffers are cut at the union of all chunk boundaries into atoms, so the work is that of the
+// steps, not of the elements.
 #pragma once
 
 #include <cstdint>
@@ -45,8 +46,8 @@ struct Verdict {
   bool ok() const { return fault.empty(); }
 };
 
-/// plans[r] is rank r's. Throws TUTTI_INVALID for a claim that is too large or names no rank as root;
-/// whatever is wrong with the plans is in the verdict.
+/// plans[r] is rank r's. Throws TUTTI_INVALID for a claim that is too large or names no rank as
+/// root; whatever is wrong with the plans is in the verdict.
 Verdict verify(std::span<const Plan> plans, const Claim& claim);
 
 /// "step 4 (send out[2] to rank 1)", for people. The loop variables give its peers and chunks.

@@ -1,8 +1,8 @@
 // Fitting a sweep into a number of seconds.
 //
-// Every group of cells (one size, one type, one op) has a weight; it may spend its weight's share of
-// what is left. A small group that stops early, because more samples would add nothing, leaves its
-// rest to the later, larger ones; a group that overruns makes the later ones sample less.
+// Every group of cells (one size, one type, one op) has a weight; it may spend its weight's share
+// of what is left. A small group that stops early, because more samples would add nothing, leaves
+// its rest to the later, larger ones; a group that overruns makes the later ones sample less.
 #pragma once
 
 #include <cstddef>
@@ -37,8 +37,8 @@ struct CellPlan {
   bool reduced = false;  // the budget, not the need for samples, set the numbers
 };
 
-/// The plan for a cell whose call takes about `call_s`, within `share_s` seconds. `fixed_calls`: the
-/// user's calls per turn, 0 for none.
+/// The plan for a cell whose call takes about `call_s`, within `share_s` seconds. `fixed_calls`:
+/// the user's calls per turn, 0 for none.
 CellPlan plan_cell(double call_s, double share_s, int fixed_calls);
 
 }  // namespace tutti

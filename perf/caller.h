@@ -16,7 +16,8 @@ struct CallCase {
   int root = 0;
 };
 
-/// Makes `times` calls, back to back. Throws std::runtime_error with the library's text when one fails.
+/// Makes `times` calls, back to back. Throws std::runtime_error with the library's text when one
+/// fails.
 void call_repeatedly(const CallCase& call, const void* send, void* recv, tutti_comm* comm,
                      const tutti_options* options, int times);
 

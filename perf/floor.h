@@ -5,12 +5,12 @@
 //   all_reduce           n·S loaded, n·S stored
 //   broadcast            S loaded, n·S stored; in place the root keeps its own: (n-1)·S stored
 //   barrier              nothing
-// That traffic is timed in one address space: threads on all of the ranks' cores take a share of the
-// elements each and go straight from n inputs to n outputs, without a single message; the better of
-// stores into the cache and stores past it counts. The other part is latency: no rank can know of
-// another's data before a cache line has crossed, which is half the line's round trip. The limit is
-// the greater of the two. Below a mebibyte or so it cannot be reached: a thread here re-reads lines of
-// its own cache, while ranks must fetch each other's.
+// That traffic is timed in one address space: threads on all of the ranks' cores take a share of
+// the elements each and go straight from n inputs to n outputs, without a single message; the
+// better of stores into the cache and stores past it counts. The other part is latency: no rank can
+// know of another's data before a cache line has crossed, which is half the line's round trip. The
+// limit is the greater of the two. Below a mebibyte or so it cannot be reached: a thread here
+// re-reads lines of its own cache, while ranks must fetch each other's.
 #pragma once
 
 #include <cstddef>

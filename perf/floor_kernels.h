@@ -1,5 +1,5 @@
-// The inner loops of the measured limit: sums or copies of f32 vectors, straight from all the inputs
-// to all the outputs.
+// The inner loops of the measured limit: sums or copies of f32 vectors, straight from all the
+// inputs to all the outputs.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,6 @@
 // The cells of one size, type and op: every algorithm, both kinds of memory, in place and not. They
-// are measured interleaved, turn by turn in shuffled order, so that whatever the machine does to one
-// of them it does to all.
+// are measured interleaved, turn by turn in shuffled order, so that whatever the machine does to
+// one of them it does to all.
 #pragma once
 
 #include <string>

@@ -62,8 +62,8 @@ void Group::add_cells(const tutti_candidate_info& candidate) {
   }
 }
 
-/// An algorithm may be named that exists but does not serve this call (more shards than ranks): that is
-/// skipped aloud. A name that means nothing is an error.
+/// An algorithm may be named that exists but does not serve this call (more shards than ranks):
+/// that is skipped aloud. A name that means nothing is an error.
 void Group::require_known(const std::vector<std::string>& candidates) const {
   for (const std::string& name : settings_.algorithms) {
     if (name == "all" || name == "auto") continue;

@@ -48,7 +48,8 @@ LaunchSpec spec_of(const SweepSettings& settings, int results_fd) {
   return spec;
 }
 
-/// The process that starts the ranks and waits for them. It dies with this one, and the ranks with it.
+/// The process that starts the ranks and waits for them. It dies with this one, and the ranks with
+/// it.
 pid_t fork_launcher(const LaunchSpec& spec) {
   std::fflush(nullptr);
   const pid_t parent = getpid();

@@ -18,8 +18,8 @@ inline constexpr std::string_view kWorkerFlag = "--worker";
 std::vector<int> default_ranks(int threads);
 
 /// Starts settings.ranks[0] ranks (processes, or threads of processes) of this program, hands what
-/// they find to `sink` and waits for their end. Throws UsageError for what only the ranks can refuse
-/// (an unknown algorithm), std::runtime_error if one fails.
+/// they find to `sink` and waits for their end. Throws UsageError for what only the ranks can
+/// refuse (an unknown algorithm), std::runtime_error if one fails.
 void launch_ranks(const SweepSettings& settings, ResultSink& sink);
 
 }  // namespace tutti

@@ -15,8 +15,8 @@ namespace tutti {
 /// and 1 are pinned to `cpus` 0 and 1 meanwhile, the others sleep.
 std::optional<double> probe_line(Board& board, int rank, const CpuList& cpus);
 
-/// "near" where the two cores share a cache, "far" where they do not: a guess from the time, which is
-/// 50 to 120 ns on one kind and 300 to 500 on the other.
+/// "near" where the two cores share a cache, "far" where they do not: a guess from the time, which
+/// is 50 to 120 ns on one kind and 300 to 500 on the other.
 std::string_view line_state(double line_ns);
 
 }  // namespace tutti

@@ -43,7 +43,8 @@ const OpName* find_op(std::string_view name);
 /// Whether `op` takes `dtype`: bitwise ops take integers only.
 bool op_takes(const OpName& op, const DtypeName& dtype);
 
-/// nccl-tests' factor from algorithm to bus bandwidth: the share of the data that must cross a link.
+/// nccl-tests' factor from algorithm to bus bandwidth: the share of the data that must cross a
+/// link.
 double bus_factor(const CollectiveName& collective, int ranks);
 
 }  // namespace tutti

@@ -1,5 +1,5 @@
-// One rank's part of a sweep. Every rank of the world runs the same code in lockstep; rank 0 decides
-// what is a matter of time (how many calls, whether to go on) and the others follow.
+// One rank's part of a sweep. Every rank of the world runs the same code in lockstep; rank 0
+// decides what is a matter of time (how many calls, whether to go on) and the others follow.
 #pragma once
 
 #include <chrono>

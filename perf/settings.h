@@ -44,8 +44,8 @@ struct SweepSettings {
   bool report_bindings = false;
 };
 
-/// Throws UsageError, naming option and value, for names that do not exist and values that do not go
-/// together.
+/// Throws UsageError, naming option and value, for names that do not exist and values that do not
+/// go together.
 void check_settings(const SweepSettings& settings);
 
 /// The same for what depends on the number of ranks.

@@ -23,7 +23,8 @@ std::string table_rows(const std::vector<CellResult>& results, const SweepSettin
 /// One line per cell that was not measured.
 std::string table_skipped(const std::vector<SkippedCell>& skipped);
 
-/// Times with the algorithms as columns, the chosen one marked; empty for fewer than two algorithms.
+/// Times with the algorithms as columns, the chosen one marked; empty for fewer than two
+/// algorithms.
 std::string algorithm_matrix(const std::vector<CellResult>& results);
 
 /// Totals, the limit explained, and notes.

@@ -12,7 +12,8 @@
 namespace tutti::test {
 namespace {
 
-// ---- Expressions ----------------------------------------------------------------------------------
+// ---- Expressions
+// ----------------------------------------------------------------------------------
 
 using Value = int;  // index of an expression; 0 is garbage
 
@@ -35,7 +36,8 @@ class Expressions {
   std::vector<const std::vector<int>*> contents_;
 };
 
-// ---- One schedule ---------------------------------------------------------------------------------
+// ---- One schedule
+// ---------------------------------------------------------------------------------
 
 enum class Reading { kAtPost, kAtReceive, kAtDrain };
 
@@ -339,7 +341,8 @@ class Schedule {
   bool by_priority_ = true;
 };
 
-// ---- What the result should be --------------------------------------------------------------------
+// ---- What the result should be
+// --------------------------------------------------------------------
 
 class Judge {
  public:

@@ -1,7 +1,7 @@
-// The judge of the verifier: an interpreter of plans that shares no code with it. It unrolls every loop,
-// moves expressions instead of numbers through real memory, and tries many schedules: which lane moves
-// next is random, and a message's bytes are read when it is posted, when it is received, or as late as
-// the sender's drain.
+// The judge of the verifier: an interpreter of plans that shares no code with it. It unrolls every
+// loop, moves expressions instead of numbers through real memory, and tries many schedules: which
+// lane moves next is random, and a message's bytes are read when it is posted, when it is received,
+// or as late as the sender's drain.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ struct BruteForceCase {
   std::uint64_t seed = 1;
 };
 
-/// What goes wrong in some schedule (deadlock, a wrong result, other bits on another rank); empty if
-/// nothing does.
+/// What goes wrong in some schedule (deadlock, a wrong result, other bits on another rank); empty
+/// if nothing does.
 std::string brute_force(std::span<const Plan> plans, const BruteForceCase& c);
 
 }  // namespace tutti::test

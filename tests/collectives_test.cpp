@@ -1,5 +1,6 @@
-// Every algorithm × ranks × counts × dtypes × ops × memory × in place, through the C API, with ranks as
-// threads and as processes. A new row in the table of algorithms is tested without a change here.
+// Every algorithm × ranks × counts × dtypes × ops × memory × in place, through the C API, with
+// ranks as threads and as processes. A new row in the table of algorithms is tested without a
+// change here.
 #include <algorithm>
 #include <atomic>
 #include <cstdint>

@@ -30,7 +30,8 @@ std::vector<Operation> all_operations();
 /// extremes, the least subnormal, infinities, quiet and signalling NaNs).
 std::uint64_t random_element(Dtype dtype, Random& random);
 
-/// k arrays of `count` elements. Array s begins s·stride + 1 bytes past a cache line; with stride 0 on one.
+/// k arrays of `count` elements. Array s begins s·stride + 1 bytes past a cache line; with stride 0
+/// on one.
 class Arrays {
  public:
   Arrays(Dtype dtype, std::size_t k, std::size_t count, std::size_t stride);

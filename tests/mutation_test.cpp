@@ -1,8 +1,8 @@
-// Whether the verifier would notice: every generator's plans are broken in every small way, and each
-// mutant must be rejected, or be proven harmless by the brute-force interpreter.
+// Whether the verifier would notice: every generator's plans are broken in every small way, and
+// each mutant must be rejected, or be proven harmless by the brute-force interpreter.
 //
-// TUTTI_SEED sets the seed of the schedules and TUTTI_MUTATION_SHARE=N takes every N-th mutant only (the
-// default depends on the size; 1 takes all).
+// TUTTI_SEED sets the seed of the schedules and TUTTI_MUTATION_SHARE=N takes every N-th mutant only
+// (the default depends on the size; 1 takes all).
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>

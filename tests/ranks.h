@@ -13,8 +13,8 @@ enum class RankKind { kThreads, kProcesses };
 /// What one rank does. Throws std::runtime_error (see expect()) to fail.
 using RankBody = std::function<void(int rank, tutti_comm* comm)>;
 
-/// Starts a world of `size` ranks, runs `body` on each and finishes. Returns what went wrong, one line a
-/// rank; empty if nothing did. Processes are forked: call it without other threads running.
+/// Starts a world of `size` ranks, runs `body` on each and finishes. Returns what went wrong, one
+/// line a rank; empty if nothing did. Processes are forked: call it without other threads running.
 std::string run_ranks(RankKind kind, int size, const RankBody& body);
 
 /// Like run_ranks(), but `body` starts the world itself, from the config it is given.

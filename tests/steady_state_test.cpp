@@ -1,7 +1,8 @@
-// A repeated call allocates nothing, and makes no system call but those of waiting (futex, sched_yield,
-// membarrier) and of reading a peer's pageable memory (process_vm_readv).
+// A repeated call allocates nothing, and makes no system call but those of waiting (futex,
+// sched_yield, membarrier) and of reading a peer's pageable memory (process_vm_readv).
 //
-// Allocations are counted by wrapping malloc; system calls by tracing a rank's main thread with ptrace.
+// Allocations are counted by wrapping malloc; system calls by tracing a rank's main thread with
+// ptrace.
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -133,7 +134,8 @@ long current_call(pid_t child) {
   return static_cast<long>(info.entry.nr);
 }
 
-// Follows the child's main thread to its end. A child that has stopped itself is ready to be traced.
+// Follows the child's main thread to its end. A child that has stopped itself is ready to be
+// traced.
 Trace follow(pid_t child) {
   Trace trace;
   if (waitpid(child, &trace.status, 0) != child || !WIFSTOPPED(trace.status)) return trace;

@@ -1,4 +1,5 @@
-// Plans with their loops carried out, in terms of addresses: the first half of the brute-force judge.
+// Plans with their loops carried out, in terms of addresses: the first half of the brute-force
+// judge.
 #pragma once
 
 #include <stdexcept>

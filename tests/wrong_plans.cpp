@@ -41,7 +41,8 @@ Claim all_reduce(std::size_t count, std::uint32_t trips = 2) {
   return {.collective = Collective::kAllReduce, .count = count, .trips = trips};
 }
 
-// ---- Races ----------------------------------------------------------------------------------------
+// ---- Races
+// ----------------------------------------------------------------------------------------
 
 // Two-shot of people who forget that the chunks are lent until the owners have read them. (In the
 // order of the sends the missing drains would be inserted.)
@@ -90,7 +91,8 @@ void drain_of_a_running_lane(PlanBuilder& b, const Shape& s) {
   b.lane(1, [&] { b.drain(s.next(), 0, 0); });
 }
 
-// ---- Deadlocks ------------------------------------------------------------------------------------
+// ---- Deadlocks
+// ------------------------------------------------------------------------------------
 
 void receive_before_send(PlanBuilder& b, const Shape& s) {
   b.recv(s.prev(), b.all_scratch(0));
@@ -120,7 +122,8 @@ void sends_without_receives_between(PlanBuilder& b, const Shape& s) {
   b.loop(4, [&](Expr i) { b.recv(s.prev(), b.out(i)); });
 }
 
-// ---- Wrong sums -----------------------------------------------------------------------------------
+// ---- Wrong sums
+// -----------------------------------------------------------------------------------
 
 void own_input_twice(PlanBuilder& b, const Shape&) {
   b.peers([&](Expr p) { b.send(p, b.all_in()); });
@@ -190,7 +193,8 @@ void barrier_of_one_round(PlanBuilder& b, const Shape& s) {
   b.recv(s.prev(), b.nothing());
 }
 
-// ---- Worlds in which one rank errs ----------------------------------------------------------------
+// ---- Worlds in which one rank errs
+// ----------------------------------------------------------------
 
 std::vector<Plan> one_round_less_on_rank_1() {
   std::vector<Plan> plans = generated(all_reduce_ring, 4);

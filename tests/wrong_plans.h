@@ -13,8 +13,8 @@ struct WrongPlan {
   std::vector<Plan> plans;
   Claim claim;
   std::string verdict;  // a part of what the verifier must say
-  // Whether it shows in some schedule, so that the brute-force interpreter finds it too. Others break
-  // a rule that keeps proofs local, or that only a real machine needs.
+  // Whether it shows in some schedule, so that the brute-force interpreter finds it too. Others
+  // break a rule that keeps proofs local, or that only a real machine needs.
   bool shows = true;
 };
 

@@ -1,14 +1,15 @@
-// Double binary tree: two trees over all ranks, each for one half of the vector. Sums flow up to the
-// root and the result flows down again, tile after tile, the two directions in lanes of their own.
-// A rank that is inside one tree is a leaf of the other, so all have the same to do.
-// (Sanders, Speck, Träff: Two-tree algorithms for full bandwidth broadcast, reduction and scan, 2009.)
+// Double binary tree: two trees over all ranks, each for one half of the vector. Sums flow up to
+// the root and the result flows down again, tile after tile, the two directions in lanes of their
+// own. A rank that is inside one tree is a leaf of the other, so all have the same to do.
+// (Sanders, Speck, Träff: Two-tree algorithms for full bandwidth broadcast, reduction and scan,
+// 2009.)
 //
 // Both trees are numbered in order, so a node's sum is {its lower ranks, itself, its higher ranks}:
 // rank order. For even n the second tree is the mirror image of the first; for odd n they are the
 // same tree over ranks 0 … n-2 and 1 … n-1, and the rank left over is the root above it.
 //
-// A node keeps its sum in the output, where the result will go. So the lane down may write a tile only
-// when the parent has read it: the lane up drains one tile behind and gives a token for each.
+// A node keeps its sum in the output, where the result will go. So the lane down may write a tile
+// only when the parent has read it: the lane up drains one tile behind and gives a token for each.
 //
 // Cost: 4·L·α + 4·√(2·L·b·α·β) + 2·b·β + b·γ.  Wins: many ranks, medium vectors, over a network.
 #include <bit>
@@ -25,8 +26,8 @@ struct Node {
   int lower = kNobody, higher = kNobody;  // the children: of the ranks before and after this one
 };
 
-// The in-order tree over 1 … m: x stands as high as it has trailing zeros. What would lie above m is
-// skipped: its left descendant takes the place.
+// The in-order tree over 1 … m: x stands as high as it has trailing zeros. What would lie above m
+// is skipped: its left descendant takes the place.
 Node in_order(unsigned x, unsigned m) {
   const auto low = [](unsigned y) { return y & (~y + 1); };
   Node node;

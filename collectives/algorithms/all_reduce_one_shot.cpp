@@ -1,7 +1,7 @@
 // One-shot: everyone offers its input to everyone and reduces all of them in a single pass.
 //
-// One exchange and no second round, so nothing is faster while the bytes do not matter. In place the
-// sums must wait in scratch until every peer has read the input that they replace.
+// One exchange and no second round, so nothing is faster while the bytes do not matter. In place
+// the sums must wait in scratch until every peer has read the input that they replace.
 //
 // Cost: α + (n-1)·o + (n-1)·b·β + (n-1)·b·γ.  Wins: the smallest vectors, few ranks, shared memory.
 #include "collectives/algorithms/generators.h"

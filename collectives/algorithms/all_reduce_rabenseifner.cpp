@@ -1,7 +1,7 @@
-// Rabenseifner: halving, then doubling. In round k partners 2^k apart split the range of chunks that
-// both still hold: each sends one half and adds up the other. After log₂ m rounds a rank holds one
-// complete chunk; the same partners in the opposite order then give back what they hold, and the
-// ranges double until they are the whole vector.
+// Rabenseifner: halving, then doubling. In round k partners 2^k apart split the range of chunks
+// that both still hold: each sends one half and adds up the other. After log₂ m rounds a rank holds
+// one complete chunk; the same partners in the opposite order then give back what they hold, and
+// the ranges double until they are the whole vector.
 // (Rabenseifner: Optimization of collective reduction operations, 2004; near partners first here.)
 //
 // With m = 2^⌊log₂ n⌋ and r = n - m, ranks 0 … 2r-1 first pair up, as in recursive doubling. The

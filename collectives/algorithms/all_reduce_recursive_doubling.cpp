@@ -14,8 +14,8 @@
 namespace tutti {
 namespace {
 
-// The doubling rounds of leaf v of m, whose sum so far is `sum`. Sums alternate between two slots, so
-// that one is written while the partner reads the other.
+// The doubling rounds of leaf v of m, whose sum so far is `sum`. Sums alternate between two slots,
+// so that one is written while the partner reads the other.
 void doubling(PlanBuilder& b, const Shape& shape, int v, int m, Ref sum) {
   const int excess = shape.size - m;
   bool slot = sum.buffer == Buffer::kScratch;  // which one is free

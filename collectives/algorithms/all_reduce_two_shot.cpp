@@ -1,8 +1,8 @@
 // Two-shot: rank k owns chunk k. It reduces that chunk of everyone's input in one pass, then
 // everyone collects the finished chunks from their owners.
 //
-// A parameter server with n shards: each byte is reduced once in the whole world instead of n times,
-// for the price of a second exchange.
+// A parameter server with n shards: each byte is reduced once in the whole world instead of n
+// times, for the price of a second exchange.
 //
 // Cost: 2·α + 2·(n-1)·o + 2·f·b·β + f·b·γ.  Wins: all but the smallest vectors where any two ranks
 // reach each other equally well (one host, one switch).

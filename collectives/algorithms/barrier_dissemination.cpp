@@ -1,5 +1,5 @@
-// Dissemination: in round k a rank tells the one 2^k after it, and hears from the one 2^k before it,
-// who is there. What a rank knows doubles every round, so after L rounds it knows of everyone.
+// Dissemination: in round k a rank tells the one 2^k after it, and hears from the one 2^k before
+// it, who is there. What a rank knows doubles every round, so after L rounds it knows of everyone.
 // (Hensgen, Finkel, Manber: Two algorithms for barrier synchronization, 1988.)
 //
 // Cost: L·α.  Wins: always, until topologies have levels.

@@ -1,6 +1,6 @@
 // Binomial: ranks are numbered from the root, v = rank - root. Rank v receives from v without its
-// lowest set bit, then sends to v + 2^k for every k below that bit, the farthest (which has most left
-// to feed) first. The number of ranks that hold the data doubles every round.
+// lowest set bit, then sends to v + 2^k for every k below that bit, the farthest (which has most
+// left to feed) first. The number of ranks that hold the data doubles every round.
 //
 // Cost: L·(α + b·β); cut into tiles, the rounds of one overlap with those of the next.
 // Wins: small and medium vectors over a network.

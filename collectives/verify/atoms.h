@@ -12,9 +12,9 @@ namespace tutti::proof {
 /// A ref does not begin and end at boundaries of atoms: the proof must go by single elements.
 struct NotWholeAtoms {};
 
-/// The atoms of a vector and of a scratch slot. All grids tile-major: every tile is cut at the union
-/// of where any tile is cut, so data keep their atoms when they move between a vector and a slot.
-/// Else, or if asked for, an atom is an element.
+/// The atoms of a vector and of a scratch slot. All grids tile-major: every tile is cut at the
+/// union of where any tile is cut, so data keep their atoms when they move between a vector and a
+/// slot. Else, or if asked for, an atom is an element.
 class Atoms {
  public:
   Atoms(std::span<const Plan> plans, std::size_t count, std::uint32_t trips, bool by_element);

@@ -1,10 +1,11 @@
 // One rank's memory in a proof: what its atoms hold, and who may touch them when.
 //
 // Race rules, all local to the rank:
-//  - accesses of two lanes to the same atom, one of them a write, must be ordered by tokens: each lane
-//    keeps a clock of what it knows of the other lanes' steps, as long as there are lanes (four);
-//  - an atom that is sent is lent. A lane may write it only when it knows that the loan is over, from
-//    a drain of its own or from a token given after another lane's.
+//  - accesses of two lanes to the same atom, one of them a write, must be ordered by tokens: each
+//    lane keeps a clock of what it knows of the other lanes' steps, as long as there are lanes
+//    (four);
+//  - an atom that is sent is lent. A lane may write it only when it knows that the loan is over,
+//    from a drain of its own or from a token given after another lane's.
 #pragma once
 
 #include <array>
@@ -28,8 +29,8 @@ struct Place {
   LoopVars vars;
 };
 
-/// What a lane knows of the others: how many of their steps are done, and of each edge how many sends
-/// are read.
+/// What a lane knows of the others: how many of their steps are done, and of each edge how many
+/// sends are read.
 struct Knowledge {
   std::array<std::uint32_t, kMaxLanes> done{};
   std::vector<std::uint32_t> drained;  // by edge; missing: 0

@@ -54,13 +54,14 @@ struct SweepRow {
   std::string first_fault;  // the case and what is wrong with it
 };
 
-/// A row per algorithm, in the table's order. `progress` hears of (done, all) jobs from one thread at a
-/// time. Throws TUTTI_NOT_FOUND for an unknown algorithm, TUTTI_INVALID for a size that is too large,
-/// TUTTI_TIMEOUT.
+/// A row per algorithm, in the table's order. `progress` hears of (done, all) jobs from one thread
+/// at a time. Throws TUTTI_NOT_FOUND for an unknown algorithm, TUTTI_INVALID for a size that is too
+/// large, TUTTI_TIMEOUT.
 std::vector<SweepRow> run_sweep(const Sweep& sweep,
                                 const std::function<void(std::size_t, std::size_t)>& progress);
 
-/// Powers of two up to `most`, their neighbours, and all primes: sizes where something may be special.
+/// Powers of two up to `most`, their neighbours, and all primes: sizes where something may be
+/// special.
 std::vector<int> special_sizes(int most);
 
 }  // namespace tutti

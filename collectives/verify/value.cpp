@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::uint64_t kScaled = 0x7363616c65, kFinished = 0x66696e697368, kSummed = 0x73756d;
 
-// The tree of a balanced reduction: the first 2r operands pair up, then a perfect tree over m leaves.
-// Rounded at every node, so it is a tree of sums of two.
+// The tree of a balanced reduction: the first 2r operands pair up, then a perfect tree over m
+// leaves. Rounded at every node, so it is a tree of sums of two.
 std::uint64_t balanced(std::span<const Value> operands) {
   const auto sum = [](std::uint64_t x, std::uint64_t y) { return mix(mix(mix(kSummed, 2), x), y); };
   const std::size_t leaves = std::bit_floor(operands.size()), pairs = operands.size() - leaves;
