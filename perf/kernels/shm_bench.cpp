@@ -141,7 +141,7 @@ void run(Transport& t, Board& board, std::size_t most_bytes) {
   for (std::size_t bytes = 8; bytes <= most_bytes; bytes *= bytes < 65536 ? 2 : 4) {
     const int rounds = static_cast<int>(std::clamp<std::size_t>((8u << 20) / bytes, 2, 3000));
     std::vector<double> samples[4], lines;
-    for (int repeat = 0; repeat < (bytes < (1u << 20) ? 9 : 5); ++repeat) {
+    for (int repeat = 0; repeat < (bytes < (1u << 20) ? 15 : 5); ++repeat) {
       if (t.size() == 2) lines.push_back(line_ns(board, t.rank()));
       samples[0].push_back(exchange_us(t, registered, target, bytes, rounds));
       samples[1].push_back(exchange_us(t, pageable.data(), pageable_target.data(), bytes, rounds));
