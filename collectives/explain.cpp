@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <utility>
 
 namespace tutti {
 namespace {
@@ -34,7 +35,13 @@ std::string heading(const Explanation& e) {
          std::to_string(e.conditions.cores) + (e.conditions.cores == 1 ? " core" : " cores");
 }
 
+/// A ratio to the best, as what it is more: "3.1 %".
+std::string percent(double ratio) { return formatted("%.1f%s", 100 * (ratio - 1), " %"); }
+
 using Cells = std::vector<std::string>;
+
+const Cells kHeader = {"  algorithm", "predicted", "latency",  "movement", "reduction",
+                       "sharing",     "at worst",  "messages", "bytes",    "tiles"};
 
 Cells cells_of(const Explanation::Row& row) {
   return {(row.chosen ? "* " : "  ") + row.variant.name(),
@@ -43,10 +50,17 @@ Cells cells_of(const Explanation::Row& row) {
           time_text(row.parts.movement_s),
           time_text(row.parts.reduction_s),
           time_text(row.parts.sharing_s),
+          "+" + percent(row.ratio),
           std::to_string(row.traffic.messages),
           bytes_text(row.traffic.bytes),
-          bytes_text(row.traffic.reduced_bytes),
           std::to_string(row.traffic.tiles)};
+}
+
+std::string regime_names(const Explanation& e) {
+  std::string names;
+  for (const Regime& regime : e.regimes)
+    names += (names.empty() ? "" : "; ") + std::string(regime.name);
+  return names;
 }
 
 std::string table(const std::vector<Cells>& rows) {
@@ -126,21 +140,26 @@ Traffic traffic_of(std::span<const Plan> plans, const Load& load, const Conditio
 }
 
 Explanation explain(const CallKey& key, int size, const Conditions& conditions,
-                    const Coefficients& coefficients) {
-  Explanation e{.key = key, .size = size, .conditions = conditions, .rows = {}};
-  const Choice choice = choose(key, size, conditions, coefficients);
+                    std::span<const Regime> regimes) {
+  Explanation e{.key = key, .size = size, .conditions = conditions, .regimes = regimes, .rows = {}};
+  const Choice choice = choose(key, size, conditions, regimes);
   const Load load = load_of(key);
+  Conditions there = conditions;
+  there.large = regimes[0].large;
   for (std::size_t k = 0; k < choice.candidates.size(); ++k) {
     const Choice::Candidate& c = choice.candidates[k];
     const std::vector<Plan> plans = make_plans(c.variant, shape_of(key, size));
     e.rows.push_back({.variant = c.variant,
                       .seconds = c.seconds,
-                      .parts = price_parts(plans, load, conditions, coefficients),
+                      .prices = c.prices,
+                      .ratio = c.ratio,
+                      .parts = price_parts(plans, load, there, regimes[0].coefficients),
                       .traffic = traffic_of(plans, load, conditions),
                       .chosen = k == choice.chosen});
   }
-  std::stable_sort(e.rows.begin(), e.rows.end(),
-                   [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
+  std::stable_sort(e.rows.begin(), e.rows.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.ratio, a.seconds) < std::pair(b.ratio, b.seconds);
+  });
   return e;
 }
 
@@ -149,14 +168,18 @@ std::string reason_text(const Explanation& e) {
   const std::string name = winner.variant.name();
   if (e.rows.size() == 1) return name + " is the only one there is.";
   const Explanation::Row& other = e.rows[1];
+  const std::string rival = other.variant.name();
+  if (other.ratio - winner.ratio < 0.0005)
+    return name + " and " + rival + " are predicted to do equally well; the first is taken.";
   const double gain = 100 * (1 - winner.seconds / other.seconds);
-  if (!(gain >= 0.05))
-    return name + " and " + other.variant.name() +
-           " are predicted to take the same time; the first in the table is taken.";
+  if (gain < 0.05) {
+    return name + " loses at most " + percent(winner.ratio) + " in any regime, while " + rival +
+           " may lose " + percent(other.ratio) + ".";
+  }
   const auto all = differences(winner.parts, other.parts);
   std::string text = name + " is predicted to take " + formatted("%.1f%s", gain, " %") +
-                     " less than " + other.variant.name() + ": " + all[0].less + " (" +
-                     time_text(all[0].seconds) + ")";
+                     " less than " + rival + ": " + all[0].less + " (" + time_text(all[0].seconds) +
+                     ")";
   const Difference& worst = all.back();
   if (worst.seconds < -0.01 * other.seconds)
     text += std::string(", which outweighs ") + worst.more + " (" + time_text(-worst.seconds) + ")";
@@ -164,13 +187,14 @@ std::string reason_text(const Explanation& e) {
 }
 
 std::string explanation_text(const Explanation& e, const std::vector<std::string>& only) {
-  std::vector<Cells> rows = {{"  algorithm", "predicted", "latency", "movement", "reduction",
-                              "sharing", "messages", "bytes", "reduced", "tiles"}};
+  std::vector<Cells> rows = {kHeader};
   for (const Explanation::Row& row : e.rows) {
     if (only.empty() || std::find(only.begin(), only.end(), row.variant.name()) != only.end())
       rows.push_back(cells_of(row));
   }
-  return heading(e) + "\n\n" + table(rows) + "\nChosen (*): " + reason_text(e) + "\n";
+  return heading(e) + "\n\n" + table(rows) + "\nPredicted for " + std::string(e.regimes[0].name) +
+         "; at worst: beyond the best, whichever of these it is: " + regime_names(e) +
+         ".\nChosen (*): " + reason_text(e) + "\n";
 }
 
 std::string time_text(double seconds) {

@@ -21,7 +21,9 @@ Traffic traffic_of(std::span<const Plan> plans, const Load& load, const Conditio
 struct Explanation {
   struct Row {
     Variant variant;
-    double seconds = 0;
+    double seconds = 0;          // in the first regime, and its parts
+    std::vector<double> prices;  // by regime
+    double ratio = 1;            // see Choice::Candidate
     PriceParts parts;
     Traffic traffic;
     bool chosen = false;
@@ -30,19 +32,19 @@ struct Explanation {
   CallKey key;
   int size = 1;
   Conditions conditions;
-  std::vector<Row> rows;  // cheapest first; of equals, the one first in the table
+  std::span<const Regime> regimes;
+  std::vector<Row> rows;  // the chosen one first, then by their ratio
 };
 
-/// Takes all candidates of a call apart. Costs five prices a candidate.
+/// Takes all candidates of a call apart. Costs eight prices a candidate.
 Explanation explain(const CallKey& key, int size, const Conditions& conditions,
-                    const Coefficients& coefficients = {});
+                    std::span<const Regime> regimes = shipped_regimes());
 
 /// Heading, table, and the reason in words. `only`: names of the rows to show; empty: all.
 std::string explanation_text(const Explanation& explanation,
                              const std::vector<std::string>& only = {});
 
-/// Why the first row beats the second: "two_shot is predicted to take 9 % less than ring: it waits
-/// less."
+/// Why the first row beats the second: "two_shot is predicted to take 9 % less than ring: …".
 std::string reason_text(const Explanation& explanation);
 
 /// "1.50 us", "64 MiB": for people.

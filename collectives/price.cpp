@@ -1,6 +1,7 @@
 #include "collectives/price.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "collectives/geometry.h"
@@ -10,9 +11,9 @@
 namespace tutti {
 namespace {
 
-// Two back-to-back calls: what the second adds is the time per call, because ranks that are done
-// early are already at work on the next one.
-constexpr int kCalls = 2;
+// What the second of two back-to-back calls adds is the time per call, because ranks that are done
+// early are already at work on the next one. Of very many ranks one call must do.
+int calls_of(std::size_t ranks) { return ranks <= 128 ? 2 : 1; }
 
 struct Period {
   double seconds = 0, dram_bytes = 0;
@@ -23,6 +24,7 @@ Period period(std::span<const Plan> plans, const Load& load, std::uint32_t tiles
               std::uint32_t walked, const Conditions& conditions, const Coefficients& c) {
   const StepCosts costs(load, static_cast<int>(plans.size()), tiles, plans[0].scratch_slots,
                         conditions, c);
+  const int calls = calls_of(plans.size());
   const double share = static_cast<double>(walked) / tiles;
   const std::size_t count = walked == tiles
                                 ? load.count
@@ -31,26 +33,55 @@ Period period(std::span<const Plan> plans, const Load& load, std::uint32_t tiles
                              .count = count,
                              .element_bytes = size_of(load.dtype),
                              .trips = walked,
-                             .calls = kCalls},
+                             .calls = calls},
                             costs, conditions, c);
   if (!r.finished) return {std::numeric_limits<double>::infinity(), 0};
-  return {(r.ends_s[kCalls - 1] - r.ends_s[0]) / (kCalls - 1), r.dram_bytes / kCalls};
+  return {calls == 2 ? r.ends_s[1] - r.ends_s[0] : r.ends_s[0], r.dram_bytes / calls};
 }
 
-/// How many tiles to walk at most: the price is linear in them soon after the pipeline has filled.
-/// Many ranks make each tile expensive.
-std::uint32_t most_tiles(std::size_t ranks) { return ranks <= 16 ? 4 : 2; }
+Coefficients far_cores() {
+  Coefficients c;
+  c.line_s = 150e-9;
+  c.view_s = 270e-9;
+  c.cross_call_s = 450e-9;
+  c.peer_read = {80e-12, 98e-12, 110e-12};
+  c.cross_read = {180e-12, 230e-12, 330e-12};
+  c.stage = {310e-12, 310e-12, 310e-12};
+  c.reclaim = {390e-12, 270e-12, 0};
+  return c;
+}
+
+/// How many tiles to walk at most: the price is linear in them soon after the pipeline has filled,
+/// which takes a window where lanes run ahead of each other. Many ranks make each tile expensive.
+std::uint32_t most_tiles(std::span<const Plan> plans, const Conditions& conditions) {
+  if (plans.size() > 128) return 1;
+  if (plans.size() > 16) return 2;
+  const bool one_lane =
+      std::all_of(plans.begin(), plans.end(), [](const Plan& plan) { return plan.lanes() == 1; });
+  return one_lane ? 4 : 2 * conditions.window;
+}
 
 }  // namespace
+
+std::span<const Regime> shipped_regimes() {
+  static const std::array<Regime, 4> kRegimes = {
+      Regime{"near cores", {}, Access::kCrossMemory},
+      Regime{"near cores and registered memory", {}, Access::kMapped},
+      Regime{"far cores", far_cores(), Access::kCrossMemory},
+      Regime{"far cores and registered memory", far_cores(), Access::kMapped},
+  };
+  return kRegimes;
+}
 
 double price(std::span<const Plan> plans, const Load& load, const Conditions& conditions,
              const Coefficients& c) {
   const std::uint32_t tiles = trips_for(plans[0], load.count, size_of(load.dtype),
                                         conditions.scratch_bytes, conditions.tile_bytes);
-  const std::uint32_t most = std::min(tiles, most_tiles(plans.size()));
+  const std::uint32_t most = std::min(tiles, most_tiles(plans, conditions));
   Period p = period(plans, load, tiles, most, conditions, c);
   if (tiles > most) {
-    const Period half = period(plans, load, tiles, most / 2, conditions, c);
+    Period half;
+    if (most > 1) half = period(plans, load, tiles, most / 2, conditions, c);
     const double more = static_cast<double>(tiles - most) / (most - most / 2);
     p.seconds += std::max(0.0, p.seconds - half.seconds) * more;
     p.dram_bytes += (p.dram_bytes - half.dram_bytes) * more;

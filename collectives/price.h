@@ -1,7 +1,7 @@
 // The reader that predicts: it walks the plans of all ranks in virtual time.
 //
-// Coefficients belong to kinds of step and kinds of access, never to an algorithm: a new generator is
-// priced without a line here. The result depends only on what all ranks know, so every rank
+// Coefficients belong to kinds of step and kinds of access, never to an algorithm: a new generator
+// is priced without a line here. The result depends only on what all ranks know, so every rank
 // computes the same number.
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
 
 #include "collectives/plan.h"
 #include "kernels/dtype.h"
@@ -29,28 +30,29 @@ struct PerByte {
 };
 
 /// What things cost. The defaults are shipped: a machine with two Zen 4 cores that share an L3, on
-/// 4 KiB pages. Bandwidths and latencies come from `limits` and the kernel benchmark, the events from
-/// fitting `tutti perf` (docs/decisions/0004-price.md).
+/// 4 KiB pages. docs/decisions/0004-price.md says how they were fitted, and how well they do.
 struct Coefficients {
   // Events, in seconds.
-  double call_s = 60e-9;         // entering and leaving a call
-  double step_s = 8e-9;          // any step of a plan
-  double post_s = 20e-9;         // announcing a message
-  double pull_s = 20e-9;         // taking one message and giving its place back
-  double line_s = 50e-9;         // until another core sees a line just written
-  double cross_call_s = 450e-9;  // one system call that reads another process
+  double call_s = 40e-9;         // entering and leaving a call
+  double step_s = 12e-9;         // any step of a plan
+  double reduce_s = 40e-9;       // beginning to combine or move operands
+  double post_s = 15e-9;         // announcing a message
+  double pull_s = 10e-9;         // taking one message and giving its place back
+  double view_s = 75e-9;         // beginning to read one that did not come with its announcement
+  double line_s = 30e-9;         // until another core sees a line just written
+  double cross_call_s = 150e-9;  // one system call that reads another process
   double switch_s = 1.45e-6;     // giving the core to another rank
 
   // Bytes that move.
-  PerByte read{6e-12, 8e-12, 25e-12};           // one's own memory
-  PerByte write{10e-12, 12e-12, 25e-12};        // the destination of a step
-  PerByte peer_read{23e-12, 20e-12, 28e-12};    // memory that a peer has written
-  PerByte cross_read{72e-12, 72e-12, 130e-12};  // the same through the kernel, its write included
-  PerByte stage{40e-12, 40e-12, 40e-12};        // copying into shared slots
+  PerByte read{12e-12, 16e-12, 25e-12};         // one's own memory
+  PerByte write{14e-12, 14e-12, 50e-12};        // the destination of a step
+  PerByte peer_read{20e-12, 24e-12, 60e-12};    // memory that a peer has written
+  PerByte cross_read{90e-12, 90e-12, 240e-12};  // the same through the kernel, its write included
+  PerByte stage{60e-12, 60e-12, 60e-12};        // copying into shared slots
   // Lines that a peer has read must be won back before they are written again. Charged when written
   // memory is sent, since its owner will write it again.
-  PerByte reclaim{60e-12, 40e-12, 0};
-  double dram_s_per_byte = 20e-12;  // the memory bus, shared by all cores: a floor under everything
+  PerByte reclaim{60e-12, 5e-12, 0};
+  double dram_s_per_byte = 28e-12;  // the memory bus, shared by all cores: a floor under everything
 
   // Arithmetic, in seconds per source byte: a reduction takes the longer of this and its bytes.
   std::array<double, kDtypes> combine_s_per_byte = {
@@ -60,7 +62,7 @@ struct Coefficients {
 
   // Caches.
   double l2_bytes = 1 << 20;   // of a core
-  double l3_bytes = 32 << 20;  // shared by all ranks
+  double l3_bytes = 24 << 20;  // shared by all ranks: of 32 MiB, other guests take some
 };
 
 /// Under which circumstances a plan runs; the same on all ranks of a communicator.
@@ -74,6 +76,19 @@ struct Conditions {
   std::size_t scratch_bytes = std::size_t{2} << 20;
   std::size_t tile_bytes = std::size_t{1} << 20;
 };
+
+/// What a call may meet and no rank can know for all: where the ranks' cores are, and what memory
+/// the callers pass.
+struct Regime {
+  std::string_view name;
+  Coefficients coefficients;
+  Access large = Access::kCrossMemory;  // as in Conditions
+};
+
+/// Cores that share a cache (near) or, since a hypervisor may move them, do not (far: each sees the
+/// other's lines several times later); pageable memory or registered. The first is what predictions
+/// are printed for.
+std::span<const Regime> shipped_regimes();
 
 /// The part of a call that a price depends on.
 struct Load {

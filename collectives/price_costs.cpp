@@ -18,7 +18,8 @@ StepCosts::StepCosts(const Load& load, int ranks, std::uint32_t tiles, std::uint
                      const Conditions& conditions, const Coefficients& coefficients)
     : conditions_(conditions),
       coefficients_(coefficients),
-      combine_s_per_byte_(coefficients.combine_s_per_byte[static_cast<std::size_t>(load.dtype)]) {
+      combine_s_per_byte_(coefficients.combine_s_per_byte[static_cast<std::size_t>(load.dtype)]),
+      ranks_(ranks) {
   const double bytes = static_cast<double>(load.count) * static_cast<double>(size_of(load.dtype));
   const double tile = bytes / tiles;
   call_ = residence(2 * bytes, ranks, coefficients);  // input and output
@@ -52,12 +53,16 @@ Cost StepCosts::post(Buffer from, std::size_t bytes, bool again) const {
 }
 
 // A peer's input is as far away as the working set of the call says; what it has just written, in
-// its output or scratch, is as near as a tile. Slots are always near.
-Cost StepCosts::pull(Buffer from, std::size_t bytes, bool lands) const {
+// its output or scratch, as the bytes that it has touched since. Slots are always near.
+Cost StepCosts::pull(Buffer from, std::size_t bytes, std::size_t since, bool lands) const {
   const auto n = static_cast<double>(bytes);
-  const Residence& place = from == Buffer::kInput ? call_ : tile_;
+  const Residence place =
+      from == Buffer::kInput ? call_
+                             : residence(2 * n + static_cast<double>(since), ranks_, coefficients_);
   Cost cost{coefficients_.pull_s, 0};
-  switch (access(from, bytes)) {
+  const Access how = access(from, bytes);
+  if (how != Access::kInline) cost.seconds += coefficients_.view_s;
+  switch (how) {
     case Access::kInline:
       break;
     case Access::kStaged:
@@ -85,6 +90,7 @@ Cost StepCosts::combine(Buffer from, std::size_t local, std::size_t operands, Bu
   if (operands > 1) {
     cost.seconds = std::max(cost.seconds, combine_s_per_byte_ * n * static_cast<double>(operands));
   }
+  cost.seconds += coefficients_.reduce_s;
   return cost;
 }
 

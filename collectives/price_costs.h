@@ -12,8 +12,8 @@ struct Residence {
   double l2 = 1, l3 = 0, dram = 0;
 };
 
-/// A working set of `rank_bytes` on each of `ranks` ranks. A cache that is read in a circle loses its
-/// hits soon after it overflows: all of them fit up to its size, none from twice its size.
+/// A working set of `rank_bytes` on each of `ranks` ranks. A cache that is read in a circle loses
+/// its hits soon after it overflows: all of them fit up to its size, none from twice its size.
 Residence residence(double rank_bytes, int ranks, const Coefficients& coefficients);
 
 /// Seconds, and the bytes among them that go over the memory bus.
@@ -38,10 +38,11 @@ class StepCosts {
 
   /// Announcing a message. `again`: the same bytes were sent just before.
   Cost post(Buffer from, std::size_t bytes, bool again) const;
-  /// Taking a message. `lands`: not a pure move, so that cross-memory bytes pass through a buffer.
-  Cost pull(Buffer from, std::size_t bytes, bool lands) const;
-  /// What a step does with its operands once they can be read: `bytes` of each of `operands`, of which
-  /// `local` are read from this rank's `from`, combined into `to`.
+  /// Taking a message. `since`: bytes that its sender touched since it announced it. `lands`: not a
+  /// pure move, so that cross-memory bytes pass through a buffer.
+  Cost pull(Buffer from, std::size_t bytes, std::size_t since, bool lands) const;
+  /// What a step does with its operands once they can be read: `bytes` of each of `operands`, of
+  /// which `local` are read from this rank's `from`, combined into `to`.
   Cost combine(Buffer from, std::size_t local, std::size_t operands, Buffer to,
                std::size_t bytes) const;
   /// Whether a move of this message is complete with its pull.
@@ -56,8 +57,9 @@ class StepCosts {
   Conditions conditions_;
   const Coefficients& coefficients_;
   double combine_s_per_byte_;
+  int ranks_;
   Residence call_;  // of whole vectors, which each call walks through once
-  Residence tile_;  // of what was written in this tile
+  Residence tile_;  // of scratch, which each tile walks through
 };
 
 }  // namespace tutti

@@ -17,6 +17,7 @@ struct Message {
   double there_s = 0;  // when the receiver can see it
   double read_s = 0;   // when the sender sees that it was read
   std::size_t bytes = 0;
+  std::size_t touched = 0;  // by the sender until then: see RankState
   std::uint32_t next = kNone;
   Buffer from = Buffer::kInput;
 };
@@ -43,6 +44,8 @@ struct RankState {
   std::vector<Lane> lanes;
   std::vector<std::uint32_t> edges;  // indices of the outgoing ones
   int calls_left = 0;
+  std::size_t touched =
+      0;  // bytes read and written so far, which push older ones out of its caches
 };
 
 struct Core {
@@ -82,7 +85,7 @@ class Walk {
 
   Edge& edge(std::uint32_t from, std::uint32_t to, std::uint32_t lane);
   void wake(std::uint32_t rank, double at_s);
-  std::uint32_t core_of(std::uint32_t rank) const { return rank % cores_count_; }
+  std::uint32_t core_of(std::uint32_t rank) const { return rank * cores_count_ / size_; }
 
   // Fixed after construction.
   const WalkTask& task_;
@@ -179,14 +182,16 @@ void Walk::run_core(std::uint32_t core_number) {
 /// will be able to.
 Walk::Next Walk::next_on_core(std::uint32_t core_number) {
   const Core& core = cores_[core_number];
-  const std::uint32_t first = core.current == kNone ? core_number : core.current;
+  const std::uint32_t lowest = (core_number * size_ + cores_count_ - 1) / cores_count_;
+  const std::uint32_t end = ((core_number + 1) * size_ + cores_count_ - 1) / cores_count_;
+  const std::uint32_t first = core.current == kNone ? lowest : core.current;
   Next best;
   std::uint32_t rank = first;
   do {
     const Next next = next_of_rank(rank, core.clock_s);
     if (next.rank != kNone && next.start_s <= core.clock_s) return next;
     if (next.start_s < best.start_s) best = next;
-    rank = rank + cores_count_ < size_ ? rank + cores_count_ : core_number;
+    rank = rank + 1 < end ? rank + 1 : lowest;
   } while (rank != first);
   return best;
 }
@@ -358,10 +363,12 @@ Cost Walk::reduce(std::uint32_t rank, std::uint32_t lane_number, const Step& ste
       }
       const Message& message = messages_[edge(peer, rank, lane_number).unread];
       const bool move = operands.size() == 1 && operand.count == 1;
-      cost += costs_.pull(message.from, message.bytes, !move);
+      const std::size_t since = ranks_[peer].touched - message.touched;
+      cost += costs_.pull(message.from, message.bytes, since, !move);
       written = move && costs_.pull_writes(message.from, message.bytes);
     }
   }
+  ranks_[rank].touched += bytes * (total + 1);
   if (!written) cost += costs_.combine(local_from, local, total, step.ref.buffer, bytes);
   return cost;
 }
@@ -378,6 +385,7 @@ void Walk::publish(std::uint32_t rank, std::uint32_t lane_number, const Step& st
     const auto index = static_cast<std::uint32_t>(messages_.size());
     messages_.push_back({.there_s = seen_s,
                          .bytes = lane.last_sent.count * task_.element_bytes,
+                         .touched = ranks_[rank].touched,
                          .from = step.ref.buffer});
     if (e.newest != kNone) messages_[e.newest].next = index;
     if (e.unread == kNone) e.unread = index;

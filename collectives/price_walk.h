@@ -1,5 +1,5 @@
-// Plans in virtual time: a greedy execution on a machine of so many cores, which is enough because a
-// plan never branches on data.
+// Plans in virtual time: a greedy execution on a machine of so many cores, which is enough because
+// a plan never branches on data.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,8 @@ struct WalkTask {
   int calls = 1;
 };
 
-/// Ranks are dealt out to cores in turn. A core runs a rank until it blocks, then another one, at the
-/// price of a switch; the lanes of a rank share its core.
+/// Neighbouring ranks share a core where there are not enough. A core runs a rank until it blocks,
+/// then another one, at the price of a switch; the lanes of a rank share its core.
 WalkResult walk(const WalkTask& task, const StepCosts& costs, const Conditions& conditions,
                 const Coefficients& coefficients);
 

@@ -3,11 +3,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 #include "kernels/error.h"
 
 namespace tutti {
 namespace {
+
+// From here on only one regime is priced: at 64 ranks that takes about 20 ms.
+constexpr int kManyRanks = 16;
 
 std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
 
@@ -80,16 +85,29 @@ Shape shape_of(const CallKey& key, int size) {
 }
 
 Choice choose(const CallKey& key, int size, const Conditions& conditions,
-              const Coefficients& coefficients) {
+              std::span<const Regime> regimes) {
   const Load load = load_of(key);
   Choice choice;
+  std::vector<double> best(regimes.size(), std::numeric_limits<double>::infinity());
   for (const Variant& variant : variants(key.collective, size)) {
     const std::vector<Plan> plans = make_plans(variant, shape_of(key, size));
-    choice.candidates.push_back({variant, price(plans, load, conditions, coefficients)});
+    Choice::Candidate& candidate = choice.candidates.emplace_back();
+    candidate.variant = variant;
+    for (std::size_t k = 0; k < regimes.size(); ++k) {
+      Conditions there = conditions;
+      there.large = regimes[k].large;
+      candidate.prices.push_back(price(plans, load, there, regimes[k].coefficients));
+      best[k] = std::min(best[k], candidate.prices[k]);
+    }
+    candidate.seconds = candidate.prices[0];
   }
-  const auto least =
-      std::min_element(choice.candidates.begin(), choice.candidates.end(),
-                       [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
+  for (Choice::Candidate& c : choice.candidates)
+    for (std::size_t k = 0; k < regimes.size(); ++k)
+      c.ratio = std::max(c.ratio, c.prices[k] / best[k]);
+  const auto least = std::min_element(
+      choice.candidates.begin(), choice.candidates.end(), [](const auto& a, const auto& b) {
+        return std::pair(a.ratio, a.seconds) < std::pair(b.ratio, b.seconds);
+      });
   choice.chosen = static_cast<std::size_t>(least - choice.candidates.begin());
   return choice;
 }
@@ -99,7 +117,9 @@ Conditions conditions_here(std::size_t scratch_bytes) {
 }
 
 Choice choose(const CallKey& key, int size, std::size_t scratch_bytes) {
-  return choose(key, size, conditions_here(scratch_bytes));
+  const bool many = size > kManyRanks;
+  return choose(key, size, conditions_here(scratch_bytes),
+                shipped_regimes().first(many ? 1 : shipped_regimes().size()));
 }
 
 ForcedAlgorithms parse_forced(std::string_view text) {

@@ -1,8 +1,11 @@
-// The choice: least predicted seconds among the variants of a collective.
+// The choice: least predicted seconds among the variants of a collective. Where a machine has
+// several regimes, the least worst ratio: the variant that, where it does worst, is closest to the
+// best one.
 #pragma once
 
 #include <array>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,16 +20,19 @@ namespace tutti {
 struct Choice {
   struct Candidate {
     Variant variant;
-    double seconds = 0;
+    double seconds = 0;          // in the first regime: what is printed
+    std::vector<double> prices;  // by regime, seconds
+    double ratio = 1;            // to the best one, in the regime where this one does worst
   };
   std::vector<Candidate> candidates;
-  std::size_t chosen = 0;  // index of the least price; the first of equals
+  std::size_t chosen = 0;  // index of the least ratio; of equals the fastest, of these the first
 };
 
 /// A pure function of what all ranks know: of `key`, in_place is not looked at.
 Choice choose(const CallKey& key, int size, const Conditions& conditions,
-              const Coefficients& coefficients = {});
-/// The same under conditions_here(), with the shipped coefficients.
+              std::span<const Regime> regimes = shipped_regimes());
+/// The same under conditions_here(), in the shipped regimes; for many ranks in the first one only,
+/// because pricing them takes long.
 Choice choose(const CallKey& key, int size, std::size_t scratch_bytes);
 
 /// Ranks on all cores of this host. `scratch_bytes` is the transport's.

@@ -1,4 +1,4 @@
-// What plans cost: closed forms under simple coefficients, order in the shipped ones, and the choice.
+// What plans cost: closed forms under simple coefficients, order in the shipped ones; the choice.
 #include "collectives/price.h"
 
 #include <algorithm>
@@ -18,7 +18,8 @@ namespace {
 // Free of any cost: tests switch on what they look at.
 Coefficients nothing_costs() {
   Coefficients c;
-  c.call_s = c.step_s = c.post_s = c.pull_s = c.line_s = c.cross_call_s = c.switch_s = 0;
+  c.call_s = c.step_s = c.reduce_s = c.post_s = c.pull_s = c.view_s = c.line_s = c.cross_call_s =
+      c.switch_s = 0;
   c.read = c.write = c.peer_read = c.cross_read = c.stage = c.reclaim = {};
   c.dram_s_per_byte = 0;
   c.combine_s_per_byte = {};

@@ -135,9 +135,13 @@ nlohmann::json json_of(const Explanation& e) {
                          {"reason", reason_text(e)},
                          {"candidates", nlohmann::json::array()}};
   for (const Explanation::Row& row : e.rows) {
+    nlohmann::json regimes;
+    for (std::size_t k = 0; k < e.regimes.size(); ++k)
+      regimes[std::string(e.regimes[k].name)] = row.prices[k] * 1e6;
     json["candidates"].push_back({{"algorithm", row.variant.name()},
                                   {"chosen", row.chosen},
                                   {"predicted_us", row.seconds * 1e6},
+                                  {"regimes_us", regimes},
                                   {"latency_us", row.parts.latency_s * 1e6},
                                   {"movement_us", row.parts.movement_s * 1e6},
                                   {"reduction_us", row.parts.reduction_s * 1e6},
