@@ -131,7 +131,8 @@ Walk::Walk(const WalkTask& task, const StepCosts& costs, const Conditions& condi
     begin_call(r);
   }
   // With one lane per core nothing depends on the order in which cores are walked.
-  lookahead_s_ = one_lane && cores_count_ == size_ ? kUnknown : coefficients.line_s;
+  lookahead_s_ = coefficients.line_s;
+  if (one_lane && cores_count_ == size_) lookahead_s_ = kUnknown;
   result_.ends_s.assign(static_cast<std::size_t>(task.calls), 0.0);
 }
 
