@@ -126,10 +126,10 @@ TEST_CASE("missing ranks are named to all who came, when the first loses patienc
   auto ranks = worlds(6, milliseconds(30'000));
   ranks.erase(ranks.begin() + 4);
   ranks.erase(ranks.begin() + 2);
-  ranks[1].start_timeout = milliseconds(200);
+  ranks[1].start_timeout = milliseconds(2000);  // all that come are there by then
   const auto began = std::chrono::steady_clock::now();
   const auto outcomes = meet_all(RankKind::kProcesses, ranks, whole_start);
-  CHECK(std::chrono::steady_clock::now() - began < milliseconds(1000));
+  CHECK(std::chrono::steady_clock::now() - began < milliseconds(20'000));
   for (const Outcome& outcome : outcomes) {
     CHECK(outcome.status == TUTTI_TIMEOUT);
     CHECK(outcome.text == outcomes[0].text);

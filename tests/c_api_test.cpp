@@ -381,8 +381,8 @@ TEST_CASE("candidates are listed, exactly one of them chosen") {
       std::size_t index = 0;
       for (;; ++index) {
         tutti_candidate_info info = TUTTI_CANDIDATE_INFO_INIT;
-        const tutti_status status = tutti_candidate(TUTTI_ALL_REDUCE, count, TUTTI_F32, TUTTI_SUM,
-                                                    comm, index, &info);
+        const tutti_status status =
+            tutti_candidate(TUTTI_ALL_REDUCE, count, TUTTI_F32, TUTTI_SUM, comm, index, &info);
         if (status == TUTTI_NOT_FOUND) break;
         ok(status, comm);
         expect(info.name != nullptr && info.predicted_s > 0, "no name or price");

@@ -237,17 +237,17 @@ TEST_CASE("after abandon() no rank reads the memory any more") {
 
 TEST_CASE("abandon() does not wait for a rank that died while it read", "[processes]") {
   const std::size_t bytes = 200 << 10;
+  const Shared<std::atomic<int>> reading;
   const auto ended = run_transports(RankKind::kProcesses, 2, [&](Transport& t) {
     if (t.rank() == 1) {
       await(t, [&] { return t.endpoint(0).view(0, kHash, bytes).there; });
-      const Piece none{};
-      post(t, 0, 0, {&none, 1});
+      reading.value->store(1);
       kill(getpid(), SIGKILL);
     }
     auto* const data = static_cast<std::byte*>(t.allocate(bytes));
     const Piece piece{data, bytes};
     post(t, 1, 0, {&piece, 1});
-    receive(t, 1, 0, 0, How::kView);
+    while (reading.value->load() == 0) std::this_thread::sleep_for(1ms);
     std::this_thread::sleep_for(100ms);
     const auto begin = Clock::now();
     t.abandon(Error(TUTTI_TIMEOUT, "enough"));
