@@ -185,10 +185,10 @@ TEST_CASE("different calls are an error that names both ranks and both calls") {
       "rank 0: all_reduce #3 (sum, f32, count 10), but rank 1: all_reduce #3 (sum, f32, count 11)";
   const auto ended = run_transports(RankKind::kThreads, 3, [&](Transport& t) {
     const CallRecord call = some_call(3, t.rank() == 1 ? 11 : 10);
-    t.begin(call, 20s);
-    const Piece none{};
-    if (t.rank() != 2) t.endpoint(1 - t.rank()).post(0, call.hash, {&none, 1});
     try {
+      t.begin(call, 20s);
+      const Piece none{};
+      if (t.rank() != 2) t.endpoint(1 - t.rank()).post(0, call.hash, {&none, 1});
       const int peer = t.rank() == 2 ? 0 : 1 - t.rank();
       await(t, [&] { return t.endpoint(peer).view(0, call.hash, 8).there; });
       expect(false, "different calls succeed");
