@@ -19,9 +19,12 @@
 namespace tutti {
 namespace {
 
+constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+constexpr std::size_t kExampleRanks = 64;
+constexpr std::uint64_t kMarker = 0x7475747469;  // in memory that another process reads
+
 /// "64 KiB", "3.8 MiB", "23.5 GiB".
 std::string in_units(std::size_t bytes) {
-  constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
   auto amount = static_cast<double>(bytes);
   std::size_t unit = 0;
   for (; amount >= 1024 && unit + 1 < std::size(kUnits); ++unit) amount /= 1024;
@@ -55,10 +58,9 @@ void print_memory() {
   fmt::print("\nShared memory\n");
   print_row("per pair of ranks", "at most " + in_units(2 * sizeof(Edge)));
   print_row("per rank", "at most " + in_units(kRankBytes) + ", and what tutti_alloc() gives out");
-  constexpr std::size_t kExample = 64;
-  const std::size_t pairs = kExample * (kExample - 1) / 2;
-  print_row(fmt::format("{} ranks", kExample),
-            "at most " + in_units(pairs * 2 * sizeof(Edge) + kExample * kRankBytes));
+  const std::size_t pairs = kExampleRanks * (kExampleRanks - 1) / 2;
+  print_row(fmt::format("{} ranks", kExampleRanks),
+            "at most " + in_units(pairs * 2 * sizeof(Edge) + kExampleRanks * kRankBytes));
 }
 
 void print_machine(const Machine& machine) {
@@ -86,7 +88,6 @@ void print_waiting(const Machine& machine) {
 
 /// Whether a child can read this process's memory, as ranks would each other's.
 bool can_read_across() {
-  constexpr std::uint64_t kMarker = 0x7475747469;
   const volatile std::uint64_t marker = kMarker;
   permit_cross_memory();
   const pid_t reader = fork();

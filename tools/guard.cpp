@@ -45,6 +45,7 @@ std::vector<std::string> environment_with(const std::vector<std::string>& defini
   for (char** entry = environ; *entry != nullptr; ++entry) by_name[name_of(*entry)] = *entry;
   for (const std::string& definition : definitions) by_name[name_of(definition)] = definition;
   std::vector<std::string> all;
+  all.reserve(by_name.size());
   for (auto& [name, definition] : by_name) all.push_back(std::move(definition));
   return all;
 }

@@ -70,18 +70,20 @@ void open_standard_descriptors() {
   _exit(code);
 }
 
+// The shell tells nobody when it puts us into the foreground.
+constexpr int kForegroundLookMs = 500;
+
 /// Passes signals and typed lines on until the guard has ended. Returns its wait status.
-int attend(pid_t guard, SignalGate& signals, TerminalInput* terminal) {
-  constexpr int kLookForForegroundMs = 500;
+int attend(pid_t guard, SignalGate& signals, std::optional<TerminalInput>& terminal) {
   for (;;) {
     int status = 0;
     if (waitpid(guard, &status, WNOHANG) == guard) return status;
     std::array<pollfd, 3> fds{pollfd{signals.fd(), POLLIN, 0},
-                              pollfd{terminal != nullptr ? terminal->readable() : -1, POLLIN, 0},
-                              pollfd{terminal != nullptr ? terminal->writable() : -1, POLLOUT, 0}};
-    poll(fds.data(), fds.size(), terminal != nullptr ? kLookForForegroundMs : -1);
-    if (fds[1].revents != 0) terminal->read_some();
-    if (fds[2].revents != 0) terminal->write_some();
+                              pollfd{terminal ? terminal->readable() : -1, POLLIN, 0},
+                              pollfd{terminal ? terminal->writable() : -1, POLLOUT, 0}};
+    poll(fds.data(), fds.size(), terminal ? kForegroundLookMs : -1);
+    if (terminal && fds[1].revents != 0) terminal->read_some();
+    if (terminal && fds[2].revents != 0) terminal->write_some();
     while (const std::optional<int> signal = signals.next()) {
       if (*signal != SIGCHLD) kill(guard, *signal);
       if (*signal == SIGTSTP) raise(SIGSTOP);
@@ -118,7 +120,7 @@ int launch(const LaunchSpec& spec) {
     be_guard(spec, bindings, signals, lifeline.read_end.get(), input.get());
   }
   if (terminal) terminal->keep_write_end();
-  const int status = attend(guard, signals, terminal ? &*terminal : nullptr);
+  const int status = attend(guard, signals, terminal);
   if (WIFEXITED(status)) return WEXITSTATUS(status);
   end_children(spared, milliseconds(0));
   std::fprintf(stderr, "%s: the process that watches over the ranks %s; all ranks are ended\n",

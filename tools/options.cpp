@@ -50,12 +50,13 @@ std::string short_number(double value) {
   return text;
 }
 
+constexpr std::string_view kBinaryLetters = "KMGT";
+
 /// The factor of a binary suffix; none if it is not one.
 std::optional<std::size_t> binary_factor(std::string_view suffix) {
-  constexpr std::string_view kLetters = "KMGT";
   if (suffix.empty() || suffix == "B") return 1;
   const char letter = suffix[0] == 'k' ? 'K' : suffix[0];
-  const auto power = kLetters.find(letter);
+  const auto power = kBinaryLetters.find(letter);
   const std::string_view rest = suffix.substr(1);
   if (power == std::string_view::npos || (!rest.empty() && rest != "iB")) return std::nullopt;
   return std::size_t{1} << (10 * (power + 1));
@@ -187,7 +188,7 @@ std::string Options::spelled(std::string_view name) const {
   return std::string(spelling.starts_with('-') ? spelling : row.value);
 }
 
-void Options::add(std::string_view name, Take take) {
+void Options::add(std::string_view name, const Take& take) {
   const OptionRow& row = option_row(subcommand_, name);
   app_.add_option_function<std::string>(std::string(row.names), take, description(row))
       ->type_name(std::string(row.value));

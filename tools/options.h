@@ -103,7 +103,7 @@ class Options {
     using type = T;
   };
 
-  void add(std::string_view name, Take take);
+  void add(std::string_view name, const Take& take);
   static std::string parse_choice(std::string_view option, const std::string& text,
                                   const std::vector<std::string>& choices);
 

@@ -33,7 +33,7 @@ struct SubcommandRow {
   char letter;  // as in OptionRow::subcommands
   std::string_view name, summary;
   std::unique_ptr<Subcommand> (*make)();
-  std::string_view program = "";  // what follows the options, for the usage line
+  std::string_view program = {};  // what follows the options, for the usage line
 };
 
 /// The subcommands, in the order of `tutti --help`.

@@ -11,9 +11,13 @@
 namespace tutti {
 namespace {
 
-constexpr std::size_t kMostQueued = 256 * 1024;
+constexpr std::size_t kMostQueued = std::size_t{256} << 10;
 // A line without an end is cut here, so that memory stays bounded.
-constexpr std::size_t kLongestLine = 1024 * 1024;
+constexpr std::size_t kLongestLine = std::size_t{1} << 20;
+
+constexpr std::size_t kReadBytes = std::size_t{16} << 10;
+// As much as the largest pipe holds, in case somebody still writes when nobody should.
+constexpr int kMostLastReads = 64;
 
 }  // namespace
 
@@ -39,7 +43,7 @@ void TaggedOutput::read_some() {
 }
 
 TaggedOutput::Heard TaggedOutput::read_from(Source& source) {
-  std::array<char, 16 * 1024> buffer;
+  std::array<char, kReadBytes> buffer;
   const ssize_t got = read(source.from.get(), buffer.data(), buffer.size());
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return Heard::kNothing;
   if (got <= 0) {
@@ -78,9 +82,8 @@ void TaggedOutput::write_some() {
 }
 
 void TaggedOutput::close() {
-  constexpr int kMostReads = 64;  // the largest pipe, in case somebody writes after all
   for (Source& source : sources_) {
-    for (int i = 0; i < kMostReads && read_from(source) == Heard::kSomething; ++i) {
+    for (int i = 0; i < kMostLastReads && read_from(source) == Heard::kSomething; ++i) {
     }
     end_line(source);
   }

@@ -62,8 +62,9 @@ std::size_t memory_field(const std::string& name) {
   return 0;
 }
 
+constexpr std::size_t kKiB = 1024;
+
 void add_memory(Machine& machine) {
-  constexpr std::size_t kKiB = 1024;
   machine.page_bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   machine.memory_bytes = memory_field("MemTotal") * kKiB;
   machine.available_bytes = memory_field("MemAvailable") * kKiB;

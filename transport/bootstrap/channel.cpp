@@ -25,6 +25,8 @@ struct Header {
   std::int64_t value = 0;
 };
 
+constexpr std::size_t kGreetingBytes = offsetof(Header, kind);
+
 /// Room for the descriptors of one message, aligned as the kernel wants it.
 struct alignas(cmsghdr) Control {
   std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> bytes{};
@@ -143,9 +145,8 @@ Receipt Channel::receive(Message& message, bool with_fds) const {
   if (got <= 0) return Receipt::kClosed;
   message.fds = detach(header);
 
-  constexpr std::size_t kForEver = offsetof(Header, kind);
   const auto bytes = static_cast<std::size_t>(got);
-  if (bytes < kForEver || head.magic != kMagic) return Receipt::kMalformed;
+  if (bytes < kGreetingBytes || head.magic != kMagic) return Receipt::kMalformed;
   message.version = head.version;
   if (head.version != TUTTI_VERSION) return Receipt::kMessage;
   if (bytes < sizeof head || (header.msg_flags & MSG_TRUNC) != 0 || head.fds > kMostFds)

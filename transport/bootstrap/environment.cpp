@@ -111,6 +111,7 @@ Environment read_environment() {
 
 std::vector<Variable> environment_table() {
   std::vector<Variable> table;
+  table.reserve(kRows.size());
   for (const Row& row : kRows)
     table.push_back({row.name, row.meaning, row.default_value, get(row.name)});
   return table;
