@@ -154,7 +154,7 @@ void check_sweep(const Sweep& sweep) {
         variant_named(c, name, most);
         return true;
       } catch (const Error& e) {
-        reason = e.what();
+        if (reason.empty()) reason = e.what();
         return false;
       }
     });
