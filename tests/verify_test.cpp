@@ -12,6 +12,7 @@
 #include "tests/brute_force.h"
 #include "tests/catch.h"
 #include "tests/wrong_plans.h"
+#include "transport/shm/layout.h"
 
 namespace tutti::test {
 namespace {
@@ -32,6 +33,10 @@ BruteForceCase judged(const Claim& claim) {
 }
 
 }  // namespace
+
+TEST_CASE("trip counts are tried around the window that the transport has") {
+  CHECK(Sweep{}.window == kWindow);
+}
 
 TEST_CASE("every generator is right for 1 to 33 ranks, every root, awkward counts and all forms") {
   Sweep sweep;

@@ -42,8 +42,8 @@ struct Sweep {
   bool sampled = false;       // one seeded root, count, trip count and form a size
   std::uint64_t seed = 1;
   int threads = 2;
-  double timeout_s = 0;      // 0: none
-  std::uint32_t window = 8;  // W: trip counts are 1, 2, W+1 and 2W+1
+  double timeout_s = 0;       // 0: none
+  std::uint32_t window = 16;  // W of shared memory: trip counts are 1, 2, W+1 and 2W+1
 };
 
 struct SweepRow {
