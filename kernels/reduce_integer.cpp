@@ -9,16 +9,19 @@
 HWY_BEFORE_NAMESPACE();
 namespace tutti::HWY_NAMESPACE {
 
-// How products are computed.
+// Only min, max and division tell signed from unsigned: the passes of the rest are shared.
 template <class T>
-using ProductLanes = std::conditional_t<sizeof(T) == 1, WideByteLanes, PlainLanes<T>>;
+using BitLanes = PlainLanes<std::make_unsigned_t<T>>;
+
+template <class T>
+using ProductLanes = std::conditional_t<sizeof(T) == 1, WideByteLanes, BitLanes<T>>;
 
 template <class T>
 ReduceKernel pick_integer(Combine combine) {
   constexpr auto kFold = ReduceShape::kFold;
   switch (combine) {
     case Combine::kSum:
-      return reduce<PlainLanes<T>, T, Combine::kSum, kFold>;
+      return reduce<BitLanes<T>, T, Combine::kSum, kFold>;
     case Combine::kProd:
       return reduce<ProductLanes<T>, T, Combine::kProd, kFold>;
     case Combine::kMin:
@@ -26,11 +29,11 @@ ReduceKernel pick_integer(Combine combine) {
     case Combine::kMax:
       return reduce<PlainLanes<T>, T, Combine::kMax, kFold>;
     case Combine::kBand:
-      return reduce<PlainLanes<T>, T, Combine::kBand, kFold>;
+      return reduce<BitLanes<T>, T, Combine::kBand, kFold>;
     case Combine::kBor:
-      return reduce<PlainLanes<T>, T, Combine::kBor, kFold>;
+      return reduce<BitLanes<T>, T, Combine::kBor, kFold>;
     case Combine::kBxor:
-      return reduce<PlainLanes<T>, T, Combine::kBxor, kFold>;
+      return reduce<BitLanes<T>, T, Combine::kBxor, kFold>;
   }
   return nullptr;
 }
@@ -54,7 +57,6 @@ ReduceKernel find_integer_kernel(Dtype dtype, Combine combine) {
   }
 }
 
-// The low bits of a product are the same signed or not.
 ScaleKernel find_integer_scale_kernel(Dtype dtype) {
   switch (size_of(dtype)) {
     case 1:
