@@ -183,9 +183,8 @@ int main(int argc, char** argv) {
     bind(rank);
     world.rank = rank;
     try {
-      const auto transport = make_shm_transport(world);
-      run(*transport, *static_cast<Board*>(shared), most_bytes);
-      std::_Exit(0);
+      run(*make_shm_transport(world), *static_cast<Board*>(shared), most_bytes);
+      std::_Exit(0);  // the rank has left in good order
     } catch (const std::exception& error) {
       std::fprintf(stderr, "%s\n", error.what());
       std::_Exit(1);
