@@ -12,8 +12,8 @@
 namespace tutti {
 
 /// Messages up to here are copied rather than read in place where reading takes a system call.
-/// shm_bench, far (485 ns a line), us per exchange, copied / read: 4 KiB 2.5 / 2.7, 8 KiB 4.6 / 2.9,
-/// 16 KiB 9.0 / 3.6.
+/// shm_bench, far (485 ns a line), us per exchange, copied / read: 4 KiB 2.5 / 2.7,
+/// 8 KiB 4.6 / 2.9, 16 KiB 9.0 / 3.6.
 inline constexpr std::size_t kStagedBytes = 4096;
 
 class Outbox {
