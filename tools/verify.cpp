@@ -172,7 +172,7 @@ int Verify::run() {
   SweepRow sum;
   if (!quiet) {
     fmt::print("{:<12}{:<20}{:>8}{:>13}{:>9}  {}\n", "collective", "algorithm", "cases", "messages",
-               "CPU s", "verdict");
+               "seconds", "verdict");
   }
   for (const SweepRow& row : rows) {
     if (!quiet) print(row);
