@@ -93,9 +93,9 @@ const Launch& Communicator::launch_for(const Call& call) {
 
 Variant Communicator::variant_for(const Call& call) {
   const Collective collective = call.key.collective;
-  const std::string_view forced = !call.algorithm.empty()
-                                      ? call.algorithm
-                                      : std::string_view(forced_[static_cast<int>(collective)]);
+  const std::string_view forced =
+      !call.algorithm.empty() ? call.algorithm
+                              : std::string_view(forced_[static_cast<std::size_t>(collective)]);
   if (!forced.empty()) return variant_named(collective, forced, size());
   const Choice& choice = choice_for(call.key);
   return choice.candidates[choice.chosen].variant;

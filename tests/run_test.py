@@ -15,7 +15,7 @@ import time
 import unittest
 import uuid
 
-TUTTI = sys.argv[1]
+TUTTI = str(pathlib.Path(sys.argv[1]).resolve())
 del sys.argv[1:]
 
 
