@@ -44,6 +44,32 @@ std::vector<std::string> caches_of(int cpu) {
   return {caches.begin(), caches.end()};
 }
 
+std::filesystem::path topology_of(int cpu) {
+  return fmt::format("/sys/devices/system/cpu/cpu{}/topology", cpu);
+}
+
+/// CPUs that share a core or a package have the same numbers there.
+void count_cores(MachineFacts& facts) {
+  std::set<std::string> cores;
+  std::set<std::string> packages;
+  facts.cpus = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  const auto configured = static_cast<int>(sysconf(_SC_NPROCESSORS_CONF));
+  for (int cpu = 0; cpu < configured; ++cpu) {
+    const std::string package = first_line(topology_of(cpu) / "physical_package_id");
+    if (package.empty()) continue;  // offline
+    packages.insert(package);
+    cores.insert(package + " " + first_line(topology_of(cpu) / "core_id"));
+  }
+  facts.cores = static_cast<int>(cores.size());
+  facts.packages = static_cast<int>(packages.size());
+}
+
+int count_numa_nodes() {
+  int nodes = 0;
+  while (std::filesystem::exists(fmt::format("/sys/devices/system/node/node{}", nodes))) ++nodes;
+  return nodes;
+}
+
 /// The bracketed word of "always [madvise] never".
 std::string chosen_policy(const std::filesystem::path& file) {
   const std::string line = first_line(file);
@@ -82,7 +108,8 @@ MachineFacts describe_machine() {
     facts.kernel = fmt::format("{} {}", system.sysname, system.release);
   }
   facts.cpu = processor_name();
-  facts.cores = static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN));
+  count_cores(facts);
+  facts.numa_nodes = count_numa_nodes();
   if (!cpus.empty()) facts.caches = caches_of(cpus.front());
   facts.page_bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   facts.huge_pages = chosen_policy("/sys/kernel/mm/transparent_hugepage/enabled");

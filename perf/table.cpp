@@ -73,10 +73,12 @@ std::string worded(const std::string& text) { return text.empty() ? "unknown" : 
 }  // namespace
 
 std::string table_preamble(const MachineFacts& machine, const SweepSettings& settings) {
-  std::string text = fmt::format("# tutti perf {}: version {}\n# Host {}, {}; {}; {} CPUs online\n",
-                                 settings.collective, machine.tutti_version, machine.host,
-                                 machine.kernel, worded(machine.cpu), machine.cores);
-  text += fmt::format("# Caches of CPU 0: {}\n", fmt::join(machine.caches, "; "));
+  std::string text =
+      fmt::format("# tutti perf {}: version {}\n# Host {}, {}; {}\n", settings.collective,
+                  machine.tutti_version, machine.host, machine.kernel, worded(machine.cpu));
+  text += fmt::format("# Topology: {} CPUs, {} cores, {} packages, {} NUMA nodes; {}\n",
+                      machine.cpus, machine.cores, machine.packages, machine.numa_nodes,
+                      fmt::join(machine.caches, "; "));
   text += fmt::format("# Pages {} B; huge pages {}, for shared memory {}\n", machine.page_bytes,
                       worded(machine.huge_pages), worded(machine.shared_huge_pages));
   for (const auto& [name, value] : machine.environment)
