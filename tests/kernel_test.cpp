@@ -1,5 +1,7 @@
 // The vector kernels equal the scalar reference bit for bit: every operation, shape, number of
 // sources, count, alignment, aliasing, divisor and kind of store, on every instruction set here.
+#include <sys/mman.h>
+
 #include <cstring>
 #include <memory>
 #include <string>
@@ -68,6 +70,26 @@ bool reduces_to(const std::vector<std::byte>& expected, const Reduction& reducti
   return std::memcmp(dst, expected.data(), bytes) == 0;
 }
 
+// A page between two that may not be touched.
+class Fenced {
+ public:
+  Fenced() : start_(mmap(nullptr, 3 * kBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {
+    REQUIRE(start_ != MAP_FAILED);
+    REQUIRE(mprotect(page(), kBytes, PROT_READ | PROT_WRITE) == 0);
+  }
+  ~Fenced() { munmap(start_, 3 * kBytes); }
+  Fenced(const Fenced&) = delete;
+  Fenced& operator=(const Fenced&) = delete;
+
+  std::byte* page() const { return static_cast<std::byte*>(start_) + kBytes; }
+  /// Where `bytes` that end with the page begin.
+  std::byte* last(std::size_t bytes) const { return page() + kBytes - bytes; }
+
+ private:
+  static constexpr std::size_t kBytes = 4096;
+  void* const start_;
+};
+
 template <class Use>
 void for_each_reduction(Use use) {
   for (const Operation operation : all_operations()) {
@@ -104,6 +126,24 @@ TEST_CASE("every kernel equals its reference at every count and alignment") {
       for (std::size_t count = 0; count <= 130; ++count) equal(count);
       for (const std::size_t count : {255, 256, 257, 300}) equal(static_cast<std::size_t>(count));
     });
+  }
+  SUCCEED();
+}
+
+TEST_CASE("no kernel reads or writes a byte outside its arrays") {
+  const Fenced fences[3];
+  for (const std::string& target : simd_targets()) {
+    const OnTarget on(target);
+    for (const auto& [dtype, combine] : all_operations()) {
+      const ReduceKernel kernel = reduce_kernel(dtype, combine, ReduceShape::kFold);
+      for (std::size_t count = 0; count <= 130; ++count) {
+        const std::size_t bytes = count * size_of(dtype);
+        const void* const at_end[] = {fences[0].last(bytes), fences[1].last(bytes)};
+        kernel(fences[2].last(bytes), at_end, 2, count, {3}, Stores::kCached);
+        const void* const at_start[] = {fences[0].page(), fences[1].page()};
+        kernel(fences[2].page(), at_start, 2, count, {3}, Stores::kCached);
+      }
+    }
   }
   SUCCEED();
 }
