@@ -27,8 +27,8 @@ constexpr std::chrono::microseconds kLongYield{50};
 
 WaitTuning wait_tuning(bool oversubscribed) {
   // A message needs a few turns of the ranks that share the core; who waits longer only stands in
-  // their way. On a busy machine 4 ranks took 0.06 ms an exchange without yields, 0.24 with 20, 0.34
-  // with 200; on an idle one a yield (1.5 us) is cheaper than a sleep and a wake (3 us).
+  // their way. On a busy machine 4 ranks took 0.06 ms an exchange without yields, 0.24 with 20,
+  // 0.34 with 200; on an idle one a yield (1.5 us) is cheaper than a sleep and a wake (3 us).
   if (oversubscribed) return {.spins = 0, .yields = 20, .yield_every = 1};
   return {.spins = 100, .yields = 6000, .yield_every = 32};
 }
