@@ -223,7 +223,7 @@ int main(int argc, char** argv) {
       benchmark::RegisterBenchmark((cell.name + "/" + level.name).c_str(), tutti::run, cell, level);
     }
   }
-  for (const std::size_t elements : {1, 2, 16, 100, 1000}) {
+  for (const std::size_t elements : {1ul, 2ul, 16ul, 100ul, 1000ul}) {
     const std::string name = "short f32 sum k=2 count=" + std::to_string(elements);
     benchmark::RegisterBenchmark(name.c_str(), tutti::run_short, elements);
   }
