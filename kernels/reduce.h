@@ -26,6 +26,14 @@ struct Finish {
   std::uint32_t divisor = 1;  // 1: nothing happens
 };
 
+/// The bits of a result depend on the operands and their order alone: not on the instruction set,
+/// the alignment, or an element's place in the array. A NaN result is always the one positive quiet
+/// NaN without payload (a plain copy, k = 1 and divisor 1, keeps what it copies). Min and max give
+/// NaN if any operand is NaN, and order -0 below +0, so that they depend on no order. A result too
+/// large for f8e4m3 saturates at ±448, an f32 infinity in between too; in the other floats it is
+/// infinite. Streaming is a hint: short, unaligned, 8-bit float and divided integer arrays are
+/// stored as usual; when the kernel returns, streamed stores are ordered like ordinary ones.
+///
 /// dst[e] = finish(sources[0][e] ∘ … ∘ sources[k-1][e]) for e in 0 … count-1. k ≥ 1; k = 1 copies
 /// (and finishes). dst may be one of the sources exactly; otherwise nothing overlaps. No alignment
 /// is assumed beyond what the caller's buffers have (any). Thread-safe.
