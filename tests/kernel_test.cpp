@@ -124,7 +124,7 @@ TEST_CASE("every kernel equals its reference at every count and alignment") {
         }
       };
       for (std::size_t count = 0; count <= 130; ++count) equal(count);
-      for (const std::size_t count : {255, 256, 257, 300}) equal(static_cast<std::size_t>(count));
+      for (const std::size_t count : {255ul, 256ul, 257ul, 300ul}) equal(count);
     });
   }
   SUCCEED();

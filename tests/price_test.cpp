@@ -218,7 +218,7 @@ TEST_CASE("the choice does not depend on what only one rank knows") {
 TEST_CASE("every collective has a finite price on 1 to 9 ranks, whatever the count and root") {
   for (int c = 0; c < kCollectives; ++c) {
     for (int n = 1; n <= 9; ++n) {
-      for (const std::size_t count : {0, 1, 7, 1000003}) {
+      for (const std::size_t count : {0ul, 1ul, 7ul, 1000003ul}) {
         const CallKey key{.collective = static_cast<Collective>(c), .root = n - 1, .count = count};
         const Choice choice = choose(key, n, {.cores = 2});
         REQUIRE(!choice.candidates.empty());
