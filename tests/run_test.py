@@ -325,4 +325,7 @@ class OnATerminal(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    # Under nohup, or behind a shell's &, these are ignored, and no rank's shell could trap them.
+    for ignored in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(ignored, signal.SIG_DFL)
     unittest.main(verbosity=2)
