@@ -22,6 +22,7 @@ struct Board::Header {
   alignas(128) std::atomic<std::uint32_t> generation;
   alignas(128) std::atomic<std::uint32_t> line;
   alignas(128) std::atomic<std::uint32_t> failed;
+  alignas(128) std::atomic<std::size_t> stop_at;
   alignas(128) std::byte agreed[kAgreedBytes];
 };
 
@@ -152,6 +153,12 @@ std::vector<double> Board::gather(double mine) {
   for (int rank = 0; rank < ranks_; ++rank) all.push_back(slot(rank).value);
   meet();
   return all;
+}
+
+void Board::stop_at(std::size_t pass) { header_->stop_at.store(pass, std::memory_order_release); }
+
+bool Board::stops(std::size_t pass) const {
+  return pass >= header_->stop_at.load(std::memory_order_acquire);
 }
 
 std::span<double, kBoardSamples> Board::samples(int rank) { return slot(rank).samples; }

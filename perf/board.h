@@ -71,6 +71,11 @@ class Board {
   /// This rank's timed calls; rank 0 reads everybody's between two meetings.
   std::span<double, kBoardSamples> samples(int rank);
 
+  /// For loops with a meeting in each pass: rank 0 says before a meeting that no pass from `pass`
+  /// on is to happen, and all look after each meeting, so that all leave after the same pass.
+  void stop_at(std::size_t pass);
+  bool stops(std::size_t pass) const;
+
   /// One cache line for ranks 0 and 1 to pass to and fro.
   std::atomic<std::uint32_t>& line();
 

@@ -106,13 +106,15 @@ void Group::first_calls() {
 }
 
 bool Group::out_of_time() { return board_.agree(context_.elapsed_s() > settings_.budget_s); }
+bool Group::out_of_share() { return board_.agree(context_.elapsed_s() > deadline_s_); }
 
 void Group::plan_cells(double share_s) {
   const auto open = static_cast<double>(
       std::ranges::count_if(cells_, [](const Cell& cell) { return cell.skipped.empty(); }));
+  cell_share_s_ = share_s / std::max(open, 1.0);
   for (Cell& cell : cells_)
     if (cell.skipped.empty())
-      cell.plan = board_.agree(plan_cell(cell.call_s, share_s / open, settings_.iters));
+      cell.plan = board_.agree(plan_cell(cell.call_s, cell_share_s_, settings_.iters));
 }
 
 void Group::take_turn(Cell& cell, int round) {
@@ -128,19 +130,31 @@ void Group::take_turn(Cell& cell, int round) {
   cell.checked_at_end = true;
 }
 
-/// This round's part of the calls that are timed alone.
-void Group::take_samples(Cell& cell, int round) {
-  const auto until = [&](int rounds) { return cell.plan.samples * rounds / cell.plan.rounds; };
-  const auto samples = static_cast<std::size_t>(until(round + 1) - until(round));
+/// Times calls alone, one start of all ranks each, into this rank's row of the board. Returns how
+/// many: on a crowded machine starting together may take far longer than the calls.
+std::size_t Group::time_samples(Cell& cell, std::size_t samples) {
+  constexpr double kLeastS = 0.002;
+  const double until_s = context_.elapsed_s() + std::max(kLeastS, 2 * cell_share_s_);
   const auto mine = board_.samples(context_.rank);
-  for (std::size_t i = 0; i < samples; ++i) {
+  if (context_.rank == 0) board_.stop_at(samples);
+  for (std::size_t i = 0;; ++i) {
+    const bool late = i > 0 && i < samples && context_.elapsed_s() > until_s;
+    if (context_.rank == 0 && late) board_.stop_at(i);
     board_.meet();
+    if (board_.stops(i)) return i;
     mine[i] = time_here(cell, 1);
   }
-  board_.meet();
+}
+
+/// This round's part of the calls that are timed alone.
+void Group::take_samples(Cell& cell, int round) {
+  const int rounds = cell.plan.rounds;
+  const auto until = [&](int end) { return (cell.plan.samples * end + rounds - 1) / rounds; };
+  const std::size_t taken =
+      time_samples(cell, static_cast<std::size_t>(until(round + 1) - until(round)));
   if (context_.rank == 0) {
     std::vector<double> by_rank(static_cast<std::size_t>(context_.ranks));
-    for (std::size_t i = 0; i < samples; ++i) {
+    for (std::size_t i = 0; i < taken; ++i) {
       for (int rank = 0; rank < context_.ranks; ++rank)
         by_rank[static_cast<std::size_t>(rank)] = board_.samples(rank)[i];
       cell.samples_s.push_back(combine_ranks(by_rank, static_cast<Average>(settings_.average)));
@@ -159,7 +173,7 @@ void Group::take_rounds() {
   }
   std::mt19937_64 random(settings_.seed + of_.index);  // the same shuffle on every rank
   for (int round = 0; round < rounds; ++round) {
-    if (round > 0 && out_of_time()) return;
+    if (round > 0 && out_of_share()) return;
     std::ranges::shuffle(order, random);
     for (Cell* cell : order)
       if (round < cell->plan.rounds) take_turn(*cell, round);
@@ -204,6 +218,7 @@ bool Group::measure(double share_s) {
   first_calls();
   // The last check takes about as long as the first; what is left is for the figures.
   const double spent_s = context_.elapsed_s() - start_s;
+  deadline_s_ = std::min(settings_.budget_s, start_s + std::max(share_s, 2 * spent_s));
   plan_cells(std::max(0.0, share_s - 1.5 * spent_s));
   take_rounds();
   check_at_end();

@@ -67,6 +67,8 @@ class Group {
   std::size_t wrong_here(const Cell& cell) const;
   std::size_t early_releases(const Cell& cell);
   bool out_of_time();
+  bool out_of_share();
+  std::size_t time_samples(Cell& cell, std::size_t samples);
   void report();
   CellResult result_of(const Cell& cell) const;
   SkippedCell skipped_of(const Cell& cell) const;
@@ -80,6 +82,8 @@ class Group {
   Board& board_;
   const GroupCase of_;
   std::vector<Cell> cells_;
+  double deadline_s_ = 0;     // after which no further round begins
+  double cell_share_s_ = 0;   // what a cell may spend on its figures
   double traffic_s_[2] = {0, 0};  // [in place], rank 0 only
   std::optional<double> line_ns_[2];
 };
