@@ -82,8 +82,8 @@ class Group {
   Board& board_;
   const GroupCase of_;
   std::vector<Cell> cells_;
-  double deadline_s_ = 0;     // after which no further round begins
-  double cell_share_s_ = 0;   // what a cell may spend on its figures
+  double deadline_s_ = 0;         // after which no further round begins
+  double cell_share_s_ = 0;       // what a cell may spend on its figures
   double traffic_s_[2] = {0, 0};  // [in place], rank 0 only
   std::optional<double> line_ns_[2];
 };
