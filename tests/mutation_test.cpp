@@ -153,7 +153,7 @@ TEST_CASE("no mutant of any generator's plan is accepted unless it does no harm"
       "harmless\n",
       all.judged, all.spared);
   CHECK(all.surviving == 0);
-  CHECK(all.mutants > 1000);
+  CHECK((share != 0 || all.mutants > 1000));
 }
 
 }  // namespace tutti::test
