@@ -139,6 +139,7 @@ SweepSettings PerfCommand::read_settings() const {
 
 /// One world after the other; each may spend a share of what is left that goes with its ranks.
 void PerfCommand::sweep_worlds(const SweepSettings& settings, Report& report) const {
+  constexpr double kAlmostAll = 0.97;  // the rest starts and ends the ranks
   const auto start = std::chrono::steady_clock::now();
   for (std::size_t world = 0; world < settings.ranks.size(); ++world) {
     double open = 0;
@@ -147,7 +148,8 @@ void PerfCommand::sweep_worlds(const SweepSettings& settings, Report& report) co
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
     SweepSettings part = settings;
     part.ranks = {settings.ranks[world]};
-    part.budget_s = std::max(0.0, settings.budget_s - passed.count()) * part.ranks[0] / open;
+    part.budget_s =
+        kAlmostAll * std::max(0.0, settings.budget_s - passed.count()) * part.ranks[0] / open;
     launch_ranks(part, report);
   }
 }
