@@ -96,7 +96,6 @@ double FloorMeter::timed_s(const Work& work, Store store, int passes) const {
   const auto take_share = [&](std::size_t index) {
     const PinnedHere pinned(cpus_[index]);
     const auto [first, last] = share_of(work.blocks, index, cpus_.size());
-    floor_pass(work.inputs, work.outputs, first, last, store);  // warm
     waiting.fetch_add(1, std::memory_order_acq_rel);
     while (waiting.load(std::memory_order_acquire) < cpus_.size()) relax_core();
     const auto start = Clock::now();
@@ -115,11 +114,12 @@ double FloorMeter::timed_s(const Work& work, Store store, int passes) const {
 
 double FloorMeter::best_s(const Work& work) const {
   constexpr double kSampleS = 0.002;
-  constexpr int kSamples = 3;
+  constexpr int kSamples = 5;
   constexpr int kMostPasses = 100'000;
   double best = std::numeric_limits<double>::infinity();
   for (const Store store : {Store::kCached, Store::kStreaming}) {
     if (store == Store::kStreaming && !has_streaming_stores()) continue;
+    timed_s(work, store, 1);  // warms
     const double once = timed_s(work, store, 1);
     best = std::min(best, once);
     if (once > 2 * best) continue;  // no hope for this kind of store

@@ -14,14 +14,18 @@ using Outputs = std::span<float* const>;
 using Lane [[gnu::vector_size(32)]] = float;
 constexpr std::size_t kLaneFloats = 8;
 constexpr std::size_t kLanes = kFloorBlock / kLaneFloats;
-constexpr std::size_t kHalves = kFloorBlock / 4;
 
-[[gnu::always_inline]] inline void sum_block(Inputs inputs, std::size_t at, Lane* sum) {
-  std::memcpy(sum, inputs[0] + at, kFloorBlock * sizeof(float));
+// A load or store of one lane at a time: a copy of the whole array would go through memory.
+[[gnu::always_inline]] inline void sum_block(Inputs inputs, std::size_t at, Lane (&sum)[kLanes]) {
+#pragma GCC unroll 8
+  for (std::size_t lane = 0; lane < kLanes; ++lane)
+    std::memcpy(&sum[lane], inputs[0] + at + lane * kLaneFloats, sizeof(Lane));
   for (std::size_t from = 1; from < inputs.size(); ++from) {
+    const float* const input = inputs[from] + at;
+#pragma GCC unroll 8
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
       Lane next;
-      std::memcpy(&next, inputs[from] + at + lane * kLaneFloats, sizeof next);
+      std::memcpy(&next, input + lane * kLaneFloats, sizeof next);
       sum[lane] += next;
     }
   }
@@ -32,8 +36,19 @@ constexpr std::size_t kHalves = kFloorBlock / 4;
   for (std::size_t at = first; at < last; at += kFloorBlock) {
     Lane sum[kLanes];
     sum_block(inputs, at, sum);
-    for (float* output : outputs) std::memcpy(output + at, sum, sizeof sum);
+    for (float* output : outputs) {
+#pragma GCC unroll 8
+      for (std::size_t lane = 0; lane < kLanes; ++lane)
+        std::memcpy(output + at + lane * kLaneFloats, &sum[lane], sizeof(Lane));
+    }
   }
+}
+
+[[gnu::always_inline]] inline void stream_lane(float* output, const Lane& lane) {
+  const __m128 low{lane[0], lane[1], lane[2], lane[3]};
+  const __m128 high{lane[4], lane[5], lane[6], lane[7]};
+  _mm_stream_ps(output, low);
+  _mm_stream_ps(output + 4, high);
 }
 
 [[gnu::always_inline]] inline void pass_streaming(Inputs inputs, Outputs outputs, std::size_t first,
@@ -41,11 +56,11 @@ constexpr std::size_t kHalves = kFloorBlock / 4;
   for (std::size_t at = first; at < last; at += kFloorBlock) {
     Lane sum[kLanes];
     sum_block(inputs, at, sum);
-    __m128 halves[kHalves];
-    std::memcpy(halves, sum, sizeof sum);
-    for (float* output : outputs)
-      for (std::size_t half = 0; half < kHalves; ++half)
-        _mm_stream_ps(output + at + half * 4, halves[half]);
+    for (float* output : outputs) {
+#pragma GCC unroll 8
+      for (std::size_t lane = 0; lane < kLanes; ++lane)
+        stream_lane(output + at + lane * kLaneFloats, sum[lane]);
+    }
   }
   _mm_sfence();
 }

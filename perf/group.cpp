@@ -213,6 +213,7 @@ bool Group::measure(double share_s) {
     cell.samples_s.clear();
     cell.checked_at_end = false;
   }
+  traffic_s_[0] = traffic_s_[1] = 0;
   line_ns_[0] = probe_line(board_, context_.rank, context_.cpus);
   measure_limits();
   first_calls();
@@ -222,6 +223,7 @@ bool Group::measure(double share_s) {
   plan_cells(std::max(0.0, share_s - 1.5 * spent_s));
   take_rounds();
   check_at_end();
+  measure_limits();
   line_ns_[1] = probe_line(board_, context_.rank, context_.cpus);
   return !line_ns_[0] || line_state(*line_ns_[0]) == line_state(*line_ns_[1]);
 }
