@@ -1,6 +1,7 @@
 // Starting and ending: nothing is left behind, however the ranks end, and many ranks fit.
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,9 +12,12 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "kernels/error.h"
 #include "tests/catch.h"
 #include "tests/transport_test_kit.h"
 
@@ -127,6 +131,72 @@ TEST_CASE("64 ranks start as processes and greet each other", "[processes]") {
   std::printf(
       "64 processes: %lld ms\n",
       static_cast<long long>(std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
+}
+
+namespace {
+
+/// Ranks of a world as threads of two processes with these limits of descriptors. All errors.
+std::string run_in_two_processes(int size, rlim_t soft, rlim_t hard, const WorldBody& after) {
+  const auto ended = run_worlds(RankKind::kProcesses, 2, [&](const World& pair) {
+    const rlimit limit{.rlim_cur = soft, .rlim_max = hard};
+    expect(setrlimit(RLIMIT_NOFILE, &limit) == 0, "setrlimit");
+    std::vector<std::string> errors(static_cast<std::size_t>(size));
+    std::vector<std::thread> threads;
+    for (int rank = pair.rank; rank < size; rank += 2)
+      threads.emplace_back([&, rank] {
+        World world = pair;
+        world.rank = rank;
+        world.size = size;
+        try {
+          greet_neighbour(*make_shm_transport(world));
+        } catch (const Error& error) {
+          errors[static_cast<std::size_t>(rank)] =
+              std::to_string(error.status()) + " " + error.what() + "\n";
+        }
+      });
+    for (std::thread& thread : threads) thread.join();
+    after(pair);
+    std::string all;
+    for (const std::string& error : errors) all += error;
+    if (!all.empty()) throw std::runtime_error(all);
+  });
+  return ended[0].error + ended[1].error;
+}
+
+rlimit descriptor_limit() {
+  rlimit limit{};
+  expect(getrlimit(RLIMIT_NOFILE, &limit) == 0, "getrlimit");
+  return limit;
+}
+
+}  // namespace
+
+TEST_CASE("64 ranks start as threads where 512 descriptors are allowed", "[processes]") {
+  const auto ended = run_worlds(RankKind::kProcesses, 1, [](const World&) {
+    const rlimit few{.rlim_cur = 512, .rlim_max = 512};
+    expect(setrlimit(RLIMIT_NOFILE, &few) == 0, "setrlimit");
+    const std::string errors = errors_of(run_transports(RankKind::kThreads, 64, greet_neighbour));
+    expect(errors.empty(), errors);
+  });
+  CHECK(errors_of(ended) == "");
+}
+
+TEST_CASE("a soft limit of descriptors that is too low for a world is raised", "[processes]") {
+  const rlim_t hard = descriptor_limit().rlim_max;
+  if (hard < 2048) return tutti::skip_test("at most " + std::to_string(hard) + " descriptors");
+  CHECK(run_in_two_processes(48, 256, hard, [](const World&) {
+          expect(descriptor_limit().rlim_cur > 256, "the soft limit is still 256");
+        }) == "");
+}
+
+TEST_CASE("a hard limit of descriptors that is too low is an error on every rank that names it",
+          "[processes]") {
+  const std::string errors = run_in_two_processes(48, 400, 400, [](const World&) {});
+  const std::string named = "the limit is 400: raise it (ulimit -n)\n";
+  int times = 0;
+  for (std::size_t at = 0; (at = errors.find(named, at)) != std::string::npos; ++at) ++times;
+  INFO(errors);
+  CHECK(times == 48);
 }
 
 TEST_CASE("a rank holds at most its budget of memory", "[processes]") {

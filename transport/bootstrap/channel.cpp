@@ -8,7 +8,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <system_error>
+
+#include "transport/system_error.h"
 
 namespace tutti {
 namespace {
@@ -84,13 +85,6 @@ std::uint64_t hash(const std::string& text, std::uint64_t state, std::uint64_t f
 
 }  // namespace
 
-Error system_error(const std::string& what, int error_number) {
-  const bool used_up = error_number == EMFILE || error_number == ENFILE || error_number == ENOMEM ||
-                       error_number == ENOBUFS;
-  return Error(used_up ? TUTTI_NO_MEMORY : TUTTI_SYSTEM,
-               what + ": " + std::generic_category().message(error_number));
-}
-
 Message error_message(const Error& error) {
   const std::string text = std::string(error.what()).substr(0, kMostPayload);
   const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
@@ -104,12 +98,12 @@ Error error_of(const Message& message) {
                std::string(text, message.payload.size()));
 }
 
-Sent Channel::send(const Message& message) const {
+Sent Channel::send(const Message& message, bool with_fds) const {
   Header head;
   head.kind = message.kind;
   head.rank = message.rank;
   head.value = message.value;
-  head.fds = static_cast<std::uint32_t>(message.fds.size());
+  if (with_fds) head.fds = static_cast<std::uint32_t>(message.fds.size());
   std::array<iovec, 2> parts{
       iovec{&head, sizeof head},
       iovec{const_cast<std::byte*>(message.payload.data()), message.payload.size()}};
@@ -117,7 +111,7 @@ Sent Channel::send(const Message& message) const {
   header.msg_iov = parts.data();
   header.msg_iovlen = parts.size();
   Control control;
-  attach(message.fds, control, header);
+  if (with_fds) attach(message.fds, control, header);
   for (;;) {
     if (sendmsg(fd(), &header, MSG_NOSIGNAL) >= 0) return Sent::kDone;
     if (errno == EINTR) continue;

@@ -53,8 +53,9 @@ class Channel {
   explicit Channel(UniqueFd socket) : socket_(std::move(socket)) {}
 
   /// kFull: poll for POLLOUT. kTooManyInFlight: this user's sockets hold too many descriptors that
-  /// nobody has received yet; try again soon. Throws TUTTI_SYSTEM.
-  Sent send(const Message& message) const;
+  /// nobody has received yet; try again soon. Without `with_fds` they stay here. Throws
+  /// TUTTI_SYSTEM.
+  Sent send(const Message& message, bool with_fds = true) const;
 
   /// Reads the next message. Without `with_fds`, descriptors that come along are dropped by the
   /// kernel, and the message is malformed. A message of another version may carry anything.
@@ -78,9 +79,5 @@ UniqueFd open_socket();
 
 /// The abstract name at which ranks of `address` meet: any text of any length, apart for each user.
 std::string socket_name(const std::string& address);
-
-/// "open socket: Too many open files", as TUTTI_NO_MEMORY where a resource ran out and else
-/// TUTTI_SYSTEM.
-Error system_error(const std::string& what, int error_number);
 
 }  // namespace tutti

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "transport/system_error.h"
+
 namespace tutti {
 namespace {
 

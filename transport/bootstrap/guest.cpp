@@ -11,6 +11,7 @@
 #include <type_traits>
 
 #include "transport/bootstrap/rendezvous.h"
+#include "transport/system_error.h"
 
 namespace tutti {
 namespace {
@@ -72,7 +73,8 @@ Message await(const World& world, const Channel& channel, Clock::time_point unti
     if (receipt == Receipt::kOutOfDescriptors)
       throw Error(TUTTI_NO_MEMORY, "rank " + std::to_string(world.rank) +
                                        " ran out of file descriptors while it received those of "
-                                       "the other ranks: raise the limit (ulimit -n)");
+                                       "the other ranks: " +
+                                       descriptor_limit());
     if (receipt != Receipt::kNothing)
       throw Error(TUTTI_INTERNAL, name_host(channel) + " sent something malformed");
     if (Clock::now() >= until)

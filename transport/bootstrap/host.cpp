@@ -8,6 +8,7 @@
 
 #include "transport/bootstrap/door.h"
 #include "transport/bootstrap/rendezvous.h"
+#include "transport/system_error.h"
 
 namespace tutti {
 namespace {
@@ -58,7 +59,10 @@ class Host : public Rendezvous {
       distribute(cards);
     });
     std::vector<Card> all;
-    for (Message& card : cards) all.push_back({std::move(card.payload), std::move(card.fds)});
+    for (std::size_t rank = 0; rank < cards.size(); ++rank) {
+      if (rank != 0 && same_process(0, rank)) cards[rank].fds.clear();
+      all.push_back({std::move(cards[rank].payload), std::move(cards[rank].fds)});
+    }
     return all;
   }
 
@@ -223,11 +227,18 @@ class Host : public Rendezvous {
   Sent send_cards(Peer& peer, std::size_t rank, const std::vector<Message>& cards) {
     for (; peer.next < cards.size(); ++peer.next) {
       if (peer.next == rank) continue;
-      const Sent sent = peer.channel.send(cards[peer.next]);
+      const Sent sent = peer.channel.send(cards[peer.next], !same_process(rank, peer.next));
       if (sent == Sent::kClosed) lose(rank);
       if (sent != Sent::kDone) return sent;
     }
     return Sent::kDone;
+  }
+
+  /// Ranks that are threads of one process have each other's descriptors already, and many ranks'
+  /// threads would run out of them. A pid of 0 is one that we cannot see from this container.
+  bool same_process(std::size_t a, std::size_t b) const {
+    const int pid = pid_of(static_cast<int>(a));
+    return pid != 0 && pid == pid_of(static_cast<int>(b));
   }
 
   // ---- Listening -------------------------------------------------------------------------------
@@ -258,7 +269,7 @@ class Host : public Rendezvous {
       if (receipt == Receipt::kOutOfDescriptors)
         throw Error(TUTTI_NO_MEMORY,
                     "rank 0 ran out of file descriptors while it received those of " + name(rank) +
-                        ": raise the limit (ulimit -n)");
+                        ": " + descriptor_limit());
       if (receipt == Receipt::kClosed) lose(rank);
       if (receipt != Receipt::kMessage || message.version != TUTTI_VERSION)
         throw Error(TUTTI_INTERNAL, name(rank) + " sent something malformed");

@@ -22,10 +22,12 @@ class Alone : public Rendezvous {
 
 /// The descriptors of all cards, rank 0's connections, and some for the program itself. Where the
 /// soft limit is too low for them it is raised, as far as it may be: large worlds do not fit into
-/// the usual 1024.
+/// the usual 1024. Nobody knows yet how many ranks are threads of this process, and each of them
+/// holds those of all ranks of other processes: in the worst case half the ranks of the other half.
 void make_room_for_descriptors(int size) {
   constexpr rlim_t kOthers = 256;
-  const rlim_t wanted = static_cast<rlim_t>(size) * (kMostFds + 1) + kOthers;
+  const auto ranks = static_cast<rlim_t>(size);
+  const rlim_t wanted = ranks * (kMostFds + 1) + ranks * ranks / 4 + kOthers;
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
   limit.rlim_cur = std::min(wanted, limit.rlim_max);

@@ -26,8 +26,9 @@ struct World {
   std::string launcher;  // which source won: "config", "TUTTI_*", "torchrun", "alone"
   std::chrono::milliseconds start_timeout{60'000};
   std::chrono::milliseconds call_timeout{1'800'000};
-  bool cross_memory = true;  // whether to try process_vm_readv
-  bool warnings = true;      // on stderr; false where TUTTI_LOG is off
+  std::chrono::milliseconds stall_report{30'000};  // how often a call that waits says for whom
+  bool cross_memory = true;                        // whether to try process_vm_readv
+  bool warnings = true;                            // on stderr; false where TUTTI_LOG is off
 };
 
 /// What a rank tells all others at the start.
@@ -43,9 +44,10 @@ class Rendezvous {
  public:
   virtual ~Rendezvous() = default;
 
-  /// Gives `mine` to all and returns everybody's cards, by rank; one's own is `mine` itself.
-  /// Collective, once. Waits for world.start_timeout at most, and as long again for a rank 0 that
-  /// came later. Throws as meet(), on every rank with the same text.
+  /// Gives `mine` to all and returns everybody's cards, by rank; one's own is `mine` itself. The
+  /// cards of other ranks of this process come without descriptors. Collective, once. Waits for
+  /// world.start_timeout at most, and as long again for a rank 0 that came later. Throws as meet(),
+  /// on every rank with the same text.
   virtual std::vector<Card> exchange(Card mine) = 0;
 
   /// The process of a rank as the kernel knows it (SO_PEERCRED seen by rank 0); valid after

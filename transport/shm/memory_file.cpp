@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "kernels/error.h"
+#include "transport/system_error.h"
 
 namespace tutti {
 
@@ -19,7 +20,7 @@ std::string errno_text(const std::string& what) {
 
 UniqueFd make_memory_file(const char* name, std::size_t bytes) {
   UniqueFd fd(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!fd) throw Error(TUTTI_SYSTEM, errno_text("creating a shared memory file"));
+  if (!fd) throw system_error("creating a shared memory file", errno);
   if (ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0)
     throw Error(TUTTI_NO_MEMORY,
                 errno_text("sizing a shared memory file to " + std::to_string(bytes) + " bytes"));

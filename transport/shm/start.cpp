@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -14,6 +15,7 @@
 #include "kernels/error.h"
 #include "transport/bootstrap/usable_cpus.h"
 #include "transport/shm/cross_memory.h"
+#include "transport/system_error.h"
 
 namespace tutti {
 namespace {
@@ -57,16 +59,18 @@ std::uint64_t random_id() {
 
 UniqueFd duplicate(int fd) {
   UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 0));
-  if (!copy) throw Error(TUTTI_SYSTEM, errno_text("duplicating a descriptor"));
+  if (!copy) throw system_error("duplicating a descriptor", errno);
   return copy;
+}
+
+[[noreturn]] void refuse_card(int rank) {
+  throw Error(TUTTI_SYSTEM, "rank " + std::to_string(rank) + " sent a card of another version");
 }
 
 CardText read_card(const Card& card, int rank) {
   CardText text;
   if (card.blob.size() == sizeof text) std::memcpy(&text, card.blob.data(), sizeof text);
-  const std::size_t fds = rank == 0 ? 2 : 1;
-  if (card.blob.size() != sizeof text || text.magic != kSegmentMagic || card.fds.size() != fds)
-    throw Error(TUTTI_SYSTEM, "rank " + std::to_string(rank) + " sent a card of another version");
+  if (card.blob.size() != sizeof text || text.magic != kSegmentMagic) refuse_card(rank);
   return text;
 }
 
@@ -143,6 +147,8 @@ void Start::meet_peer(int peer, Card card) {
     if (peer == 0) joined_.control = neighbour.control;
     return;
   }
+  if (joined_.pids[index] == getpid()) rendezvous_->barrier();  // it has failed: throws why
+  if (card.fds.size() != (peer == 0 ? 2 : 1)) refuse_card(peer);
   joined_.peers[index] = std::make_unique<PeerSegment>(std::move(card.fds[0]), peer, world_.size);
   if (peer == 0) joined_.control = std::make_shared<Control>(std::move(card.fds[1]), world_.size);
   if (world_.cross_memory) probe(peer, text.probe, text.id);
