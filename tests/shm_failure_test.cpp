@@ -9,6 +9,7 @@
 #include <cstring>
 #include <thread>
 
+#include "tests/captured_stderr.h"
 #include "tests/catch.h"
 #include "tests/transport_test_kit.h"
 
@@ -178,6 +179,54 @@ TEST_CASE("a deadline names the latest rank and its last call, on every rank") {
     expect(wait.took > 150ms && wait.took < 500ms, "it took " + std::to_string(wait.took.count()));
   });
   CHECK(errors_of(ended) == "");
+}
+
+TEST_CASE("a call that waits long says for whom, again and again") {
+  for (const bool warnings : {true, false}) {
+    const CapturedStderr said;
+    const auto ended = run_transports(
+        RankKind::kThreads, 3,
+        [](Transport& t) {
+          t.begin(some_call(1, 10), 20s);
+          const Piece none{};
+          if (t.rank() == 2) {
+            std::this_thread::sleep_for(700ms);
+            post(t, 0, 0, {&none, 1});
+          } else if (t.rank() == 0) {
+            t.begin(some_call(2, 20), 20s);
+            receive(t, 2, 0, 0, How::kView);
+          }
+        },
+        [&](World& world) {
+          world.stall_report = 200ms;
+          world.warnings = warnings;
+        });
+    CHECK(errors_of(ended) == "");
+    INFO(said.text());
+    const int reports = said.count(
+        "tutti: rank 0: all_reduce #2 (sum, f32, count 20): waiting for 0 s; the latest "
+        "is rank 2, whose last call is all_reduce #1 (sum, f32, count 10)\n");
+    CHECK(reports == said.count("\n"));  // and nobody else says anything
+    if (warnings) {
+      CHECK(reports >= 2);
+    } else {
+      CHECK(reports == 0);
+    }
+  }
+}
+
+TEST_CASE("a call that waits for less than the default 30 s says nothing") {
+  CHECK(World().stall_report == 30s);
+  const CapturedStderr said;
+  const auto ended = run_transports(RankKind::kThreads, 2, [](Transport& t) {
+    t.begin(some_call(1, 10), 20s);
+    const Piece none{};
+    if (t.rank() == 1) std::this_thread::sleep_for(300ms);
+    if (t.rank() == 1) post(t, 0, 0, {&none, 1});
+    if (t.rank() == 0) receive(t, 1, 0, 0, How::kView);
+  });
+  CHECK(errors_of(ended) == "");
+  CHECK(said.text() == "");
 }
 
 TEST_CASE("different calls are an error that names both ranks and both calls") {

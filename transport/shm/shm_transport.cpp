@@ -15,7 +15,6 @@ namespace {
 using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 
-constexpr std::chrono::seconds kReportEvery{30};
 constexpr std::chrono::seconds kQuiesceLimit{2};
 
 }  // namespace
@@ -25,6 +24,7 @@ ShmTransport::ShmTransport(const World& world, Joined joined, std::unique_ptr<Li
       size_(world.size),
       pid_(getpid()),
       warnings_(world.warnings),
+      report_every_(world.stall_report),
       caps_{.inline_bytes = kInlineBytes, .window = kWindow, .scratch_bytes = kScratchBytes},
       joined_(std::move(joined)),
       faults_(rank_, *joined_.control, *joined_.own, joined_.peers),
@@ -64,21 +64,33 @@ PeerLink ShmTransport::link_to(int peer) {
   return link;
 }
 
+bool ShmTransport::copied_between(int a, int b) const {
+  const auto reads = [this](int reader, int owner) {
+    const auto index = static_cast<std::size_t>(reader);
+    const SegmentHeader& header =
+        reader == rank_ ? joined_.own->header() : joined_.peers[index]->header();
+    return header.can_read[owner].load(std::memory_order_acquire) != 0;  // as in link_to()
+  };
+  const auto pid_of = [this](int rank) { return joined_.pids[static_cast<std::size_t>(rank)]; };
+  return pid_of(a) != pid_of(b) && !(reads(a, b) && reads(b, a));
+}
+
 /// Once per world: the lowest rank that is concerned says it.
 void ShmTransport::warn_of_copies() const {
-  for (const auto& endpoint : endpoints_) {
-    if (!endpoint) continue;
-    const PeerLink& link = endpoint->link();
-    if (link.same_process || (link.it_reads_us && link.we_read_it)) continue;
-    if (link.rank < rank_) return;
-    std::fprintf(
-        stderr,
-        "tutti: rank %d: this system does not let rank %d and this one read each other's "
-        "memory (process_vm_readv): large messages are copied twice, except from memory of "
-        "tutti_alloc()\n",
-        rank_, link.rank);
-    return;
-  }
+  const auto concerned = [this](int a) {
+    for (int b = a + 1; b < size_; ++b)
+      if (copied_between(a, b)) return b;
+    return size_;
+  };
+  const int peer = concerned(rank_);
+  if (peer == size_) return;
+  for (int lower = 0; lower < rank_; ++lower)
+    if (concerned(lower) < size_) return;
+  std::fprintf(stderr,
+               "tutti: rank %d: this system does not let rank %d and this one read each other's "
+               "memory (process_vm_readv): large messages are copied twice, except from memory of "
+               "tutti_alloc()\n",
+               rank_, peer);
 }
 
 void ShmTransport::begin(const CallRecord& call, milliseconds timeout) {
@@ -127,11 +139,11 @@ void ShmTransport::look_at_clock(Clock::time_point now) {
   if (!clock_runs_) {
     clock_runs_ = true;
     waiting_since_ = now;
-    next_report_ = now + kReportEvery;
+    next_report_ = now + report_every_;
   }
   if (now - waiting_since_ >= timeout_) time_out();
   if (now < next_report_) return;
-  next_report_ += kReportEvery;
+  next_report_ += report_every_;
   if (warnings_) report_stall(now);
 }
 

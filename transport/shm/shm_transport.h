@@ -39,6 +39,8 @@ class ShmTransport final : public Transport {
  private:
   OwnSegment& own() { return *joined_.own; }
   PeerLink link_to(int peer);
+  /// Whether neither of two ranks may rely on reading the other's memory.
+  bool copied_between(int a, int b) const;
   void warn_of_copies() const;
   bool push_all();
   void look();
@@ -54,6 +56,7 @@ class ShmTransport final : public Transport {
   // Fixed after construction.
   const int rank_, size_, pid_;
   const bool warnings_;
+  const std::chrono::milliseconds report_every_;
   const Caps caps_;
   Joined joined_;
   Mapping landing_;  // where views of memory that is not mapped are read to
