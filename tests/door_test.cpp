@@ -2,14 +2,17 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <csignal>
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <random>
 #include <thread>
 
@@ -25,17 +28,27 @@ using std::chrono::milliseconds;
 
 namespace {
 
+/// Where ranks of this user meet.
+struct Place {
+  sockaddr_un name{};
+  socklen_t bytes = 0;
+
+  explicit Place(const std::string& address) {
+    const std::string text = socket_name(address);
+    name.sun_family = AF_UNIX;
+    std::memcpy(name.sun_path, text.data(), text.size());
+    bytes = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + text.size());
+  }
+  const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&name); }
+};
+
 /// A connection of no rank's, or none if nobody listens yet.
-UniqueFd intrude(const std::string& address) {
+UniqueFd intrude(const Place& place) {
   UniqueFd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  sockaddr_un place{};
-  place.sun_family = AF_UNIX;
-  const std::string name = socket_name(address);
-  std::memcpy(place.sun_path, name.data(), name.size());
-  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size());
-  if (connect(fd.get(), reinterpret_cast<sockaddr*>(&place), length) != 0) return UniqueFd();
+  if (connect(fd.get(), place.get(), place.bytes) != 0) return UniqueFd();
   return fd;
 }
+UniqueFd intrude(const std::string& address) { return intrude(Place(address)); }
 
 std::string read_left(int fd) {
   std::array<char, 8192> buffer{};
@@ -243,4 +256,103 @@ TEST_CASE("a message carries up to 4 descriptors, closed on exec") {
   }
   Message nothing;
   CHECK(to.receive(nothing, true) == Receipt::kNothing);
+}
+
+// ---- Other users --------------------------------------------------------------------------------
+
+namespace {
+
+/// A process of another user, ended with this object. Its body's result is its exit status.
+class Stranger {
+ public:
+  explicit Stranger(const std::function<int()>& body) : pid_(fork()) {
+    if (pid_ != 0) return;
+    _exit(setresuid(kNobody, kNobody, kNobody) == 0 ? body() : kNotAllowed);
+  }
+  ~Stranger() {
+    if (pid_ <= 0) return;
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  Stranger(const Stranger&) = delete;
+  Stranger& operator=(const Stranger&) = delete;
+
+  /// Its exit status, if it has ended.
+  std::optional<int> ended() {
+    int status = 0;
+    if (pid_ <= 0 || waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
+    pid_ = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+  static constexpr uid_t kNobody = 65534;
+  static constexpr int kNotAllowed = 77;
+
+ private:
+  pid_t pid_;
+};
+
+/// Whether this process may become another user; says so where it may not.
+bool can_be_stranger() {
+  Stranger probe([] { return 0; });
+  std::optional<int> status;
+  while (!(status = probe.ended())) std::this_thread::sleep_for(milliseconds(1));
+  if (status != 0) skip_test("taking another user's id takes root");
+  return status == 0;
+}
+
+}  // namespace
+
+TEST_CASE("a process of another user is shut out at the door, whatever it says", "[processes]") {
+  if (!can_be_stranger()) return;
+  const std::string address = fresh_address();
+  const Place place(address);
+  auto door = Door::open(address);
+  REQUIRE(door);
+  Stranger stranger([&] {
+    const Channel channel(intrude(place));
+    if (!channel) return 1;
+    channel.send({.kind = Kind::kHello, .rank = 1, .value = 2});  // as a rank would
+    pollfd readable{.fd = channel.fd(), .events = POLLIN, .revents = 0};
+    wait_for({&readable, 1}, Clock::now() + milliseconds(20'000));
+    Message answer;
+    return channel.receive(answer, true) == Receipt::kClosed ? 0 : 2;
+  });
+  std::optional<int> status;
+  while (!(status = stranger.ended())) {
+    CHECK(door->answer().empty());
+    std::this_thread::sleep_for(milliseconds(1));
+  }
+  CHECK(status == 0);
+  CHECK(door->answer().empty());
+  CHECK(door->next_expiry() == Clock::time_point::max());  // nor does it wait inside
+}
+
+TEST_CASE("a rank does not enter where another user listens, and names the user", "[processes]") {
+  if (!can_be_stranger()) return;
+  auto ranks = worlds(2);
+  const Place place(ranks[0].address);
+  std::array<int, 2> ends{};
+  REQUIRE(pipe(ends.data()) == 0);
+  const UniqueFd from(ends[0]), to(ends[1]);
+  const Stranger stranger([&] {
+    const UniqueFd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    if (bind(fd.get(), place.get(), place.bytes) != 0 || listen(fd.get(), 8) != 0) return 1;
+    if (write(to.get(), "x", 1) != 1) return 1;
+    std::this_thread::sleep_for(milliseconds(60'000));
+    return 0;
+  });
+  char listens = 0;
+  REQUIRE(read(from.get(), &listens, 1) == 1);
+  for (const World& world : ranks) {
+    CAPTURE(world.rank);
+    try {
+      meet(world);
+      FAIL_CHECK("it entered");
+    } catch (const Error& error) {
+      CHECK(error.status() == TUTTI_INVALID);
+      CHECK_THAT(error.what(), Catch::Contains("the socket at '" + world.address +
+                                               "' belongs to user 65534, not to this one"));
+    }
+  }
 }
