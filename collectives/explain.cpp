@@ -97,44 +97,65 @@ std::array<Difference, 4> differences(const PriceParts& winner, const PriceParts
   return all;
 }
 
+/// Of more tiles than this the others are taken to be like these, so that petabytes are explained
+/// as fast as kilobytes.
+constexpr std::uint32_t kCountedTiles = 256;
+
+/// What one rank does.
+struct RankTraffic {
+  std::uint64_t messages = 0, sent = 0, received = 0, reduced = 0;
+};
+
 void count_receives(const Plan& plan, const Step& step, const LoopVars& vars, std::uint64_t bytes,
-                    std::uint64_t& received, std::uint64_t& reduced) {
+                    RankTraffic& rank) {
   std::uint64_t operands = 0;
   for (const Operand& o : plan.operands_of(step)) {
     operands += o.count;
     if (o.kind != Operand::Kind::kPeer && o.kind != Operand::Kind::kPeers) continue;
     for (std::uint32_t m = 0; m < o.count; ++m)
-      if (plan.rank_of(o.peer, vars, m) != plan.rank) received += bytes;
+      if (plan.rank_of(o.peer, vars, m) != plan.rank) rank.received += bytes;
   }
-  if (operands > 1) reduced += (operands - 1) * bytes;
+  if (operands > 1) rank.reduced += (operands - 1) * bytes;
+}
+
+RankTraffic count_rank(const Plan& plan, const Load& load, std::uint32_t tiles) {
+  const Geometry geometry(plan, load.count, tiles);
+  RankTraffic rank;
+  for (int l = 0; l < plan.lanes(); ++l) {
+    LaneCursor cursor(plan, l, tiles);
+    for (; const Step* step = cursor.step(); cursor.advance()) {
+      if (step->op > Step::Op::kReduce) continue;
+      const std::uint64_t bytes = geometry.count_of(step->ref, cursor.vars()) * size_of(load.dtype);
+      if (step->op == Step::Op::kSend) {
+        ++rank.messages;
+        rank.sent += bytes;
+      } else {
+        count_receives(plan, *step, cursor.vars(), bytes, rank);
+      }
+    }
+  }
+  return rank;
 }
 
 }  // namespace
 
 Traffic traffic_of(std::span<const Plan> plans, const Load& load, const Conditions& conditions) {
-  const std::size_t element = size_of(load.dtype);
   Traffic busiest;
-  busiest.tiles =
-      trips_for(plans[0], load.count, element, conditions.scratch_bytes, conditions.tile_bytes);
+  busiest.tiles = trips_for(plans[0], load.count, size_of(load.dtype), conditions.scratch_bytes,
+                            conditions.tile_bytes);
+  const std::uint32_t counted = std::min(busiest.tiles, kCountedTiles);
+  const double scale = static_cast<double>(busiest.tiles) / counted;
+  const auto scaled = [scale](std::uint64_t x) {
+    return scale == 1 ? x
+                      : static_cast<std::uint64_t>(std::llround(static_cast<double>(x) * scale));
+  };
+  Load part = load;
+  if (scale != 1) part.count = static_cast<std::size_t>(static_cast<double>(load.count) / scale);
   for (const Plan& plan : plans) {
-    const Geometry geometry(plan, load.count, busiest.tiles);
-    std::uint64_t messages = 0, sent = 0, received = 0, reduced = 0;
-    for (int l = 0; l < plan.lanes(); ++l) {
-      LaneCursor cursor(plan, l, busiest.tiles);
-      for (; const Step* step = cursor.step(); cursor.advance()) {
-        if (step->op > Step::Op::kReduce) continue;
-        const std::uint64_t bytes = geometry.count_of(step->ref, cursor.vars()) * element;
-        if (step->op == Step::Op::kSend) {
-          ++messages;
-          sent += bytes;
-        } else {
-          count_receives(plan, *step, cursor.vars(), bytes, received, reduced);
-        }
-      }
-    }
-    busiest.messages = std::max(busiest.messages, messages);
-    busiest.bytes = std::max({busiest.bytes, sent, received});
-    busiest.reduced_bytes = std::max(busiest.reduced_bytes, reduced);
+    const RankTraffic rank = count_rank(plan, part, counted);
+    busiest.messages = std::max(busiest.messages, scaled(rank.messages));
+    busiest.bytes = std::max({busiest.bytes, scaled(rank.sent), scaled(rank.received)});
+    busiest.reduced_bytes = std::max(busiest.reduced_bytes, scaled(rank.reduced));
   }
   return busiest;
 }

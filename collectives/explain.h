@@ -9,7 +9,7 @@
 
 namespace tutti {
 
-/// What the busiest rank does in one call.
+/// What the busiest rank does in one call; of hundreds of tiles, rounded.
 struct Traffic {
   std::uint64_t messages = 0;       // that it sends
   std::uint64_t bytes = 0;          // that it sends or receives, whichever is more

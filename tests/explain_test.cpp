@@ -56,6 +56,23 @@ TEST_CASE("an explanation agrees with the choice, best first, parts adding up") 
   }
 }
 
+TEST_CASE("the traffic of many tiles is that of few, as many times") {
+  const Conditions conditions{.cores = 2};
+  for (const Variant& v : variants(Collective::kAllReduce, 4)) {
+    CAPTURE(v.name());
+    const std::vector<Plan> plans = make_plans(v, {.size = 4});
+    const std::size_t count = std::size_t{1} << 28;  // 1 GiB
+    const Traffic one = traffic_of(plans, {.count = count}, conditions);
+    const Traffic many = traffic_of(plans, {.count = 1024 * count}, conditions);
+    REQUIRE(one.tiles >= 1024);
+    CHECK(many.tiles == 1024 * std::uint64_t{one.tiles});
+    CHECK(static_cast<double>(many.messages) == Approx(1024.0 * static_cast<double>(one.messages)));
+    CHECK(static_cast<double>(many.bytes) == Approx(1024.0 * static_cast<double>(one.bytes)));
+    CHECK(static_cast<double>(many.reduced_bytes) ==
+          Approx(1024.0 * static_cast<double>(one.reduced_bytes)));
+  }
+}
+
 TEST_CASE("a collective with one algorithm says so") {
   const CallKey key{.collective = Collective::kBroadcast, .root = 2, .count = 16};
   const std::string text = explanation_text(explain(key, 3, {.cores = 2}));
