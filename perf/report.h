@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "perf/machine.h"
-#include "perf/output_file.h"
 #include "perf/results.h"
 #include "perf/settings.h"
+#include "tools/output_file.h"
 
 namespace tutti {
 

@@ -80,6 +80,7 @@ std::vector<bool> listed(Forms forms) {
 
 void check_settings(const SweepSettings& settings) {
   collective_of(settings);
+  check_alone("--algo", settings.algorithms, {"all", "auto"});
   check_order("--minbytes", settings.min_bytes, "--maxbytes", settings.max_bytes);
   constexpr auto kMost = static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max());
   if (settings.max_bytes > kMost)

@@ -8,9 +8,10 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import unittest
 
-TUTTI = sys.argv[1]
+TUTTI = os.path.abspath(sys.argv[1])
 del sys.argv[1:]
 
 FAILED, USAGE = 1, 2
@@ -23,7 +24,7 @@ def tutti(*arguments, **variables):
                           capture_output=True, timeout=30, check=False)
 
 
-class BadInput(unittest.TestCase):
+class Refusals(unittest.TestCase):
     def check_refused(self, *arguments, says):
         """Exit 2, with one line that has all of `says`, and one that points to the help."""
         done = tutti(*arguments)
@@ -35,6 +36,8 @@ class BadInput(unittest.TestCase):
             self.assertIn(text, lines[0])
         self.assertRegex(lines[1], r"^See `tutti( \w+)? --help`\.$")
 
+
+class BadInput(Refusals):
     def test_no_subcommand(self):
         done = tutti()
         self.assertEqual((done.returncode, done.stdout), (USAGE, ""))
@@ -48,22 +51,47 @@ class BadInput(unittest.TestCase):
         self.check_refused("run", "-z", "true", says=["'-z'"])
         self.check_refused("run", "--fly=high", "true", says=["'--fly=high'"])
         self.check_refused("env", "--fly", says=["tutti env", "'--fly'"])
-        self.check_refused("perf", "--fly", says=["tutti perf", "'--fly'"])
+        for name in ("perf", "explain", "verify", "env"):
+            self.check_refused(name, "--fly", says=[f"tutti {name}", "'--fly'"])
+            self.check_refused(name, "-z", says=[f"tutti {name}", "'-z'"])
+
+    def test_options_of_another_subcommand(self):
+        self.check_refused("env", "-n", "2", says=["tutti env", "'-n'"])
+        self.check_refused("explain", "--budget", "3", says=["tutti explain", "'--budget'"])
+        self.check_refused("verify", "-b", "8", says=["tutti verify", "'-b'"])
+        self.check_refused("perf", "--long", says=["tutti perf", "'--long'"])
 
     def test_an_argument_too_many(self):
         self.check_refused("env", "fly", says=["'fly'"])
+        self.check_refused("explain", "all_reduce", "1M", "fly", says=["'fly'"])
+        self.check_refused("verify", "all_reduce", "fly", says=["'fly'"])
+        self.check_refused("perf", "all_reduce", "fly", says=["'fly'"])
+
+    def test_help_about_an_unknown_subcommand(self):
+        self.check_refused("help", "fly", says=["unknown subcommand 'fly'"])
 
     def test_0_ranks(self):
         self.check_refused("run", "-n", "0", "true", says=["--ranks", "'0'", "1 to 1024"])
+        for name in ("perf", "explain", "verify"):
+            self.check_refused(name, "--ranks", "0", says=["--ranks", "'0'", "1 to "])
+            self.check_refused(name, "--ranks", "2,0", says=["--ranks", "'0'", "1 to "])
 
     def test_fewer_than_0_ranks(self):
         self.check_refused("run", "-n", "-3", "true", says=["--ranks", "'-3'"])
 
     def test_10000_ranks(self):
         self.check_refused("run", "-n", "10000", "true", says=["--ranks", "'10000'", "1 to 1024"])
+        self.check_refused("perf", "--ranks", "10000", says=["--ranks", "'10000'", "1 to 1024"])
+        self.check_refused("explain", "--ranks", "10000", says=["--ranks", "'10000'", "1 to 1024"])
+        self.check_refused("verify", "--ranks", "10000", says=["--ranks", "'10000'", "1 to 4096"])
 
     def test_ranks_beyond_any_number(self):
         self.check_refused("run", "-n", "9" * 30, "true", says=["--ranks", "out of range"])
+
+    def test_a_list_with_an_empty_item(self):
+        for name in ("perf", "explain", "verify"):
+            self.check_refused(name, "--ranks", "1,,2", says=["--ranks", "'1,,2'", "empty item"])
+            self.check_refused(name, "--algo", "ring,", says=["--algo", "'ring,'", "empty item"])
 
     def test_ranks_that_are_no_number(self):
         for text in ("four", "4x", "4.5", "0x4", " 4", ""):
@@ -88,6 +116,8 @@ class BadInput(unittest.TestCase):
         for text in ("0", "-1", "soon", "inf", "nan"):
             with self.subTest(text=text):
                 self.check_refused("run", "-T", text, "true", says=["--timeout", f"'{text}'"])
+                self.check_refused("perf", "-T", text, says=["--timeout", f"'{text}'"])
+                self.check_refused("verify", "-T", text, says=["--timeout", f"'{text}'"])
 
     def test_a_variable_that_is_not_set(self):
         self.check_refused("run", "-x", "NOT_SET_HERE", "true", says=["-x", "NOT_SET_HERE"])
@@ -101,6 +131,7 @@ class BadInput(unittest.TestCase):
     def test_mb(self):
         self.check_refused("perf", "-b", "1MB", says=["--minbytes", "'1MB'", "1M or 1MiB"])
         self.check_refused("perf", "-e", "2kB", says=["--maxbytes", "'2kB'", "2K or 2KiB"])
+        self.check_refused("explain", "all_reduce", "1MB", says=["SIZE", "'1MB'", "1M or 1MiB"])
 
     def test_sizes_that_are_none(self):
         for text in ("-1", "x", "1Q", "1 K", "1.5K", "1KiBs", "99999999999999999999",
@@ -115,6 +146,130 @@ class BadInput(unittest.TestCase):
         self.check_refused("perf", "-f", "2", "-i", "64", says=["--stepfactor", "--stepbytes"])
 
 
+    def test_all_or_auto_beside_a_name(self):
+        for name, word in (("perf", "all"), ("perf", "auto"), ("explain", "all"),
+                           ("explain", "auto"), ("verify", "all")):
+            for text in (f"{word},ring", f"ring,{word}"):
+                with self.subTest(subcommand=name, text=text):
+                    self.check_refused(name, "--algo", text,
+                                       says=["--algo", f"'{word}' stands alone", "'ring'"])
+
+
+class BadExplain(Refusals):
+    def check(self, *arguments, says):
+        self.check_refused("explain", *arguments, says=["tutti explain: ", *says])
+
+    def test_an_unknown_collective(self):
+        self.check("all_fly", says=["COLLECTIVE", "'all_fly'", "all_reduce, broadcast, barrier"])
+
+    def test_sizes_that_are_none(self):
+        for text in ("-5", "x", "1Q", "99999999999G"):
+            with self.subTest(text=text):
+                self.check("all_reduce", text, says=["SIZE", f"'{text}'"])
+
+    def test_unknown_types_and_ops(self):
+        self.check("-d", "f31", says=["--datatype", "'f31'", "f32"])
+        self.check("-o", "summ", says=["--op", "'summ'", "sum"])
+
+    def test_an_op_that_does_not_take_the_type(self):
+        self.check("-o", "band", "-d", "f32", says=["--op band", "--datatype f32"])
+
+    def test_a_root_beyond_the_ranks(self):
+        self.check("broadcast", "-r", "4", "--ranks", "2,4", says=["--root 4", "2 ranks"])
+        self.check("broadcast", "-r", "-1", says=["--root", "'-1'"])
+
+    def test_an_unknown_algorithm(self):
+        self.check("--algo", "rnig", "--ranks", "2", says=["--algo", '"rnig"', "ring"])
+        self.check("--algo", "parameter_server/shards=x", "--ranks", "3",
+                   says=["--algo", "shards=x"])
+
+    def test_a_picture_that_does_not_exist_or_fit(self):
+        self.check("--draw", "svg", says=["--draw", "'svg'", "txt"])
+        self.check("--draw", "txt", "--ranks", "17", says=["--draw", "17 ranks", "16"])
+
+    def test_a_petabyte_is_no_reason_to_hang(self):
+        done = tutti("explain", "all_reduce", "1024T", "--ranks", "4")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("all_reduce of 1048576 GiB", done.stdout)
+
+
+class BadVerify(Refusals):
+    def check(self, *arguments, says):
+        self.check_refused("verify", *arguments, says=["tutti verify: ", *says])
+
+    def test_an_unknown_collective(self):
+        self.check("all_fly", says=["COLLECTIVE", "'all_fly'", "all_reduce, broadcast, barrier"])
+
+    def test_an_unknown_algorithm(self):
+        self.check("--algo", "rnig", "--ranks", "2", says=["--algo", '"rnig"', "ring"])
+
+    def test_algo_auto(self):
+        self.check("--algo", "auto", says=["--algo auto", "verify chooses nothing"])
+
+    def test_a_root_beyond_the_ranks(self):
+        self.check("broadcast", "-r", "4", "--ranks", "2,4", says=["--root 4", "4 ranks"])
+
+    def test_a_seed_that_is_none(self):
+        for text in ("-1", "x", "1e3", "9" * 30):
+            with self.subTest(text=text):
+                self.check("--seed", text, says=["--seed", f"'{text}'"])
+
+    def test_the_timeout_ends_the_work(self):
+        done = tutti("verify", "-T", "0.05")
+        self.assertEqual(done.returncode, FAILED)
+        self.assertRegex(done.stderr, r"^tutti verify: .*not done after 0\.05\d* s\n$")
+
+
+class DiskFull(unittest.TestCase):
+    """What --json cannot write is an error with the option, the path and the cause; nothing half
+    written is left, and an old file stays what it was."""
+
+    COMMANDS = (("explain", "--ranks", "2,3,4,5"), ("verify", "--ranks", "2,3"),
+                ("perf", "--ranks", "2", "-b", "8", "-e", "64", "-f", "2", "--budget", "2"))
+
+    def check_fails(self, command, path, says):
+        done = tutti(*command, "--json", path)
+        self.assertEqual(done.returncode, FAILED, done.stderr)
+        for text in (f"tutti {command[0]}: --json: ", f"'{path}'", says):
+            self.assertIn(text, done.stderr)
+        return done
+
+    def test_dev_full(self):
+        for command in self.COMMANDS:
+            with self.subTest(command=command):
+                self.check_fails(command, "/dev/full", "No space left on device")
+
+    def test_a_tiny_file_system(self):
+        with tempfile.TemporaryDirectory() as folder:
+            mount = ["unshare", "--mount", "--map-root-user", "sh", "-ec",
+                     f"mount -t tmpfs -o size=4k none '{folder}'; cd '{folder}'; "
+                     "echo old >out.json; status=0; \"$@\" --json out.json || status=$?; "
+                     "ls; cat out.json; exit $status", "sh"]
+            probe = subprocess.run([*mount, "true"], capture_output=True, text=True, check=False)
+            if probe.returncode != 0:
+                print("skipped: no file system may be mounted here", flush=True)
+                return
+            for command in self.COMMANDS:
+                with self.subTest(command=command):
+                    done = subprocess.run([*mount, TUTTI, *command], capture_output=True,
+                                          text=True, timeout=60, check=False)
+                    self.assertEqual(done.returncode, FAILED, done.stderr)
+                    self.assertRegex(done.stderr, "--json: cannot write 'out.json': No space left")
+                    self.assertEqual(done.stdout.splitlines()[-2:], ["out.json", "old"])
+
+    def test_a_folder_that_does_not_exist_is_known_before_the_work(self):
+        for command in self.COMMANDS:
+            with self.subTest(command=command):
+                done = self.check_fails(command, "/nowhere/out.json", "No such file or directory")
+                self.assertNotIn("all_reduce  ", done.stdout)
+
+    def test_a_folder_is_no_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for command in self.COMMANDS:
+                with self.subTest(command=command):
+                    self.check_fails(command, folder, "Is a directory")
+
+
 class WhatItSays(unittest.TestCase):
     def test_help_lists_every_subcommand(self):
         done = tutti("--help")
@@ -126,8 +281,8 @@ class WhatItSays(unittest.TestCase):
     def test_every_subcommand_has_help_and_a_version(self):
         for name in re.findall(r"(?m)^  (\w+)  ", tutti("--help").stdout):
             with self.subTest(subcommand=name):
-                for option in ("-h", "--help"):
-                    done = tutti(name, option)
+                for asked in ((name, "-h"), (name, "--help"), ("help", name)):
+                    done = tutti(*asked)
                     self.assertEqual((done.returncode, done.stderr), (0, ""))
                     self.assertIn(f"Usage: tutti {name} ", done.stdout)
                 self.assertEqual(tutti(name, "--version").stdout, tutti("--version").stdout)

@@ -3,9 +3,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +13,7 @@
 #include "collectives/explain.h"
 #include "collectives/plan_text.h"
 #include "kernels/error.h"
+#include "tools/output_file.h"
 #include "tools/subcommand.h"
 #include "transport/shm/layout.h"
 
@@ -32,7 +33,6 @@ class Explain : public Subcommand {
   void check_names(const std::vector<std::string>& names, int ranks, Collective collective) const;
   std::string explain_one(const Explanation& e, nlohmann::json& json) const;
   std::string plans_of(const Explanation& e, const Variant& variant) const;
-  void write(const nlohmann::json& json) const;
 
   std::string collective_ = "all_reduce", op_ = "sum", dtype_ = "f32", json_, draw_;
   std::size_t bytes_ = std::size_t{1} << 20;
@@ -94,11 +94,8 @@ CallKey Explain::key_for(int ranks) const {
 
 void Explain::check_names(const std::vector<std::string>& names, int ranks,
                           Collective collective) const {
-  if (asks_for_all(names) || asks_for_auto(names)) {
-    if (names.size() > 1)
-      throw UsageError(fmt::format("--algo: '{}' stands alone, without '{}'", names[0], names[1]));
-    return;
-  }
+  check_alone("--algo", names, {"all", "auto"});
+  if (asks_for_all(names) || asks_for_auto(names)) return;
   for (const std::string& name : names) {
     try {
       variant_named(collective, name, ranks);
@@ -166,16 +163,9 @@ std::string Explain::explain_one(const Explanation& e, nlohmann::json& json) con
   return text;
 }
 
-void Explain::write(const nlohmann::json& json) const {
-  const std::string text = json.dump(2) + "\n";
-  std::FILE* file = json_ == "-" ? stdout : std::fopen(json_.c_str(), "w");
-  if (file == nullptr) throw std::runtime_error(fmt::format("--json: cannot write '{}'", json_));
-  bool good = std::fputs(text.c_str(), file) >= 0;
-  good = (file == stdout ? std::fflush(file) : std::fclose(file)) == 0 && good;
-  if (!good) throw std::runtime_error(fmt::format("--json: writing '{}' failed", json_));
-}
-
 int Explain::run() {
+  std::optional<OutputFile> file;
+  if (!json_.empty()) file.emplace("--json", json_);
   const Conditions here = conditions_here(kScratchBytes);
   std::vector<int> ranks = ranks_;
   if (ranks.empty()) ranks = {here.cores};
@@ -188,7 +178,7 @@ int Explain::run() {
     text += explain_one(explain(key, n, here), all);
   }
   if (json_ != "-") fmt::print("{}", text);
-  if (!json_.empty()) write({{"explanations", all}});
+  if (file) file->write(nlohmann::json({{"explanations", all}}).dump(2) + "\n");
   return 0;
 }
 

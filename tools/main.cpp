@@ -2,10 +2,12 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tools/subcommand.h"
@@ -27,8 +29,19 @@ class HelpFormatter : public CLI::Formatter {
  public:
   explicit HelpFormatter(const SubcommandRow& row) : row_(row) { column_width(32); }
 
+  /// CLI11 pads by bytes, and "N,…" has more of them than columns.
+  std::string make_option(const CLI::Option* option, bool positional) const override {
+    const std::string name = "  " + make_option_name(option, positional) + make_option_opts(option);
+    const auto more = std::count_if(name.begin(), name.end(),
+                                    [](unsigned char byte) { return (byte & 0xc0) == 0x80; });
+    std::string text = CLI::Formatter::make_option(option, positional);
+    if (text.starts_with(name)) text.insert(name.size(), static_cast<std::size_t>(more), ' ');
+    return text;
+  }
+
   std::string make_usage(const CLI::App*, std::string) const override {
-    return fmt::format("Usage: tutti {} [options] {}\n", row_.name, row_.program);
+    return fmt::format("Usage: tutti {} [options]{}{}\n", row_.name,
+                       row_.program.empty() ? "" : " ", row_.program);
   }
 
  private:
@@ -41,7 +54,7 @@ void print_help(std::FILE* out) {
              "Usage: tutti SUBCOMMAND [options]\n\nSubcommands:\n");
   for (const SubcommandRow& row : subcommands())
     fmt::print(out, "  {:<10} {}\n", row.name, row.summary);
-  fmt::print(out, "\n`tutti SUBCOMMAND --help` lists its options; `tutti --version`.\n");
+  fmt::print(out, "\n`tutti help SUBCOMMAND` lists its options; `tutti --version`.\n");
 }
 
 int usage_error(const std::string& who, const std::string& text) {
@@ -84,8 +97,11 @@ int dispatch(const std::vector<std::string>& arguments) {
     print_help(stderr);
     return kExitUsage;
   }
-  const std::string& name = arguments[0];
-  if (name == "-h" || name == "--help" || name == "help") {
+  std::string name = arguments[0];
+  std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
+  if (name == "help" && rest.size() == 1) {  // `tutti help run` is `tutti run --help`
+    name = std::exchange(rest[0], "--help");
+  } else if (name == "-h" || name == "--help" || name == "help") {
     print_help(stdout);
     return 0;
   }
@@ -94,7 +110,7 @@ int dispatch(const std::vector<std::string>& arguments) {
     return 0;
   }
   for (const SubcommandRow& row : subcommands())
-    if (row.name == name) return run_subcommand(row, {arguments.begin() + 1, arguments.end()});
+    if (row.name == name) return run_subcommand(row, std::move(rest));
   return usage_error("tutti", fmt::format("unknown subcommand '{}'", name));
 }
 

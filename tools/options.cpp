@@ -138,6 +138,16 @@ std::vector<std::string> parse_list(std::string_view option, std::string_view te
   return items;
 }
 
+void check_alone(std::string_view option, const std::vector<std::string>& list,
+                 std::initializer_list<std::string_view> words) {
+  for (const std::string_view word : words) {
+    const auto found = std::find(list.begin(), list.end(), word);
+    if (found == list.end() || list.size() == 1) continue;
+    throw UsageError(std::string(option) + ": '" + std::string(word) + "' stands alone, without '" +
+                     (found == list.begin() ? list[1] : list[0]) + "'");
+  }
+}
+
 void check_order(std::string_view low_name, std::size_t low, std::string_view high_name,
                  std::size_t high) {
   if (low <= high) return;

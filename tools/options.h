@@ -111,6 +111,10 @@ class Options {
   const char subcommand_;
 };
 
+/// Throws UsageError if one of `words` ("all") is in a list with others.
+void check_alone(std::string_view option, const std::vector<std::string>& list,
+                 std::initializer_list<std::string_view> words);
+
 /// Throws UsageError unless low ≤ high, naming both options and values.
 void check_order(std::string_view low_name, std::size_t low, std::string_view high_name,
                  std::size_t high);

@@ -16,6 +16,7 @@
 
 #include "collectives/verify/sweep.h"
 #include "kernels/error.h"
+#include "tools/output_file.h"
 #include "tools/subcommand.h"
 
 namespace tutti {
@@ -23,6 +24,7 @@ namespace {
 
 constexpr int kShortRanks = 33;
 constexpr int kLongRanks = 2048;
+constexpr double kYearS = 366 * 86400.0;
 
 class Verify : public Subcommand {
  public:
@@ -31,7 +33,6 @@ class Verify : public Subcommand {
 
  private:
   Sweep sweep() const;
-  void write(const Sweep& sweep, const std::vector<SweepRow>& rows) const;
 
   std::string collective_, json_;
   std::vector<int> ranks_;
@@ -49,7 +50,7 @@ void Verify::declare(Options& options) {
   options.integer("root", root_, 0, static_cast<int>(kMaxVerifiedRanks) - 1);
   options.flag("long", long_);
   options.integer("seed", seed_, 0, INT64_MAX);
-  options.real("timeout", timeout_s_, 0, 1e9);
+  options.real("timeout", timeout_s_, 0.001, kYearS);
   options.text("json", json_);
 }
 
@@ -79,13 +80,10 @@ Sweep Verify::sweep() const {
   s.sampled = long_;
   s.sizes = ranks_;
   if (s.sizes.empty()) s.sizes = long_ ? special_sizes(kLongRanks) : first_sizes(kShortRanks);
-  if (algorithms_[0] == "auto")
+  if (std::ranges::find(algorithms_, "auto") != algorithms_.end())
     throw UsageError("--algo auto: verify chooses nothing; name algorithms, or say all");
-  if (algorithms_[0] != "all") {
-    s.algorithms = algorithms_;
-  } else if (algorithms_.size() > 1) {
-    throw UsageError(fmt::format("--algo: 'all' stands alone, without '{}'", algorithms_[1]));
-  }
+  check_alone("--algo", algorithms_, {"all"});
+  if (algorithms_[0] != "all") s.algorithms = algorithms_;
   const int most = *std::ranges::max_element(s.sizes);
   if (root_ && *root_ >= most)
     throw UsageError(fmt::format("--root {}: there are {} ranks at most", *root_, most));
@@ -93,6 +91,11 @@ Sweep Verify::sweep() const {
   s.seed = seed_ ? *seed_ : std::random_device{}();
   s.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   s.timeout_s = timeout_s_;
+  try {
+    check_sweep(s);
+  } catch (const Error& error) {
+    throw UsageError(fmt::format("--algo: {}", error.what()));
+  }
   return s;
 }
 
@@ -121,7 +124,7 @@ void print(const SweepRow& row) {
              row.failed == 0 ? "proven" : fmt::format("WRONG in {}", row.failed));
 }
 
-void Verify::write(const Sweep& sweep, const std::vector<SweepRow>& rows) const {
+nlohmann::json json_of(const Sweep& sweep, const std::vector<SweepRow>& rows) {
   nlohmann::json json = {{"seed", sweep.seed},
                          {"ranks", sweep.sizes},
                          {"long", sweep.sampled},
@@ -135,38 +138,30 @@ void Verify::write(const Sweep& sweep, const std::vector<SweepRow>& rows) const 
                                {"failed", row.failed},
                                {"fault", row.first_fault}});
   }
-  const std::string text = json.dump(2) + "\n";
-  std::FILE* file = json_ == "-" ? stdout : std::fopen(json_.c_str(), "w");
-  if (file == nullptr) throw std::runtime_error(fmt::format("--json: cannot write '{}'", json_));
-  bool good = std::fputs(text.c_str(), file) >= 0;
-  good = (file == stdout ? std::fflush(file) : std::fclose(file)) == 0 && good;
-  if (!good) throw std::runtime_error(fmt::format("--json: writing '{}' failed", json_));
+  return json;
 }
 
-std::vector<SweepRow> proven(const Sweep& sweep) {
+std::vector<SweepRow> run_with_progress(const Sweep& sweep) {
   ProgressLine line;
-  try {
-    return run_sweep(sweep, [&](std::size_t done, std::size_t all) { line(done, all); });
-  } catch (const Error& error) {
-    if (error.status() == TUTTI_NOT_FOUND)
-      throw UsageError(fmt::format("--algo: {}", error.what()));
-    throw;
-  }
+  return run_sweep(sweep, [&](std::size_t done, std::size_t all) { line(done, all); });
 }
 
 int Verify::run() {
   const Sweep what = sweep();
   const bool quiet = json_ == "-";
+  std::optional<OutputFile> file;
+  if (!json_.empty()) file.emplace("--json", json_);
   if (!quiet) {
     const auto [least, most] = std::ranges::minmax_element(what.sizes);
-    fmt::print("seed {}; {} sizes from {} to {} ranks; T = 1, 2, {}, {}; {}\n\n", what.seed,
-               what.sizes.size(), *least, *most, what.window + 1, 2 * what.window + 1,
+    fmt::print("seed {}; {} from {} to {} ranks; T = 1, 2, {}, {}; {}\n\n", what.seed,
+               what.sizes.size() == 1 ? "1 size" : fmt::format("{} sizes", what.sizes.size()),
+               *least, *most, what.window + 1, 2 * what.window + 1,
                what.sampled ? "one seeded case a size"
                             : "every root, awkward counts, in place, out of place and mixed");
     std::fflush(stdout);
   }
   const auto begin = std::chrono::steady_clock::now();
-  const std::vector<SweepRow> rows = proven(what);
+  const std::vector<SweepRow> rows = run_with_progress(what);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
 
   SweepRow sum;
@@ -186,7 +181,7 @@ int Verify::run() {
                seconds.count(), what.threads,
                sum.failed == 0 ? "all proven" : fmt::format("{} WRONG", sum.failed));
   }
-  if (!json_.empty()) write(what, rows);
+  if (file) file->write(json_of(what, rows).dump(2) + "\n");
   return sum.failed == 0 && sum.cases > 0 ? 0 : 1;
 }
 

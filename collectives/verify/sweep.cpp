@@ -142,26 +142,6 @@ std::vector<Variant> variants_to_prove(const Sweep& sweep, const Algorithm& algo
   return found;
 }
 
-void check_sweep(const Sweep& sweep) {
-  const int most = *std::ranges::max_element(sweep.sizes);
-  if (static_cast<std::size_t>(most) > kMaxVerifiedRanks)
-    throw Error(TUTTI_INVALID, "verify: " + std::to_string(most) + " ranks; at most " +
-                                   std::to_string(kMaxVerifiedRanks) + " can be verified");
-  for (const std::string& name : sweep.algorithms) {
-    std::string reason;
-    const bool known = std::ranges::any_of(sweep.collectives, [&](Collective c) {
-      try {
-        variant_named(c, name, most);
-        return true;
-      } catch (const Error& e) {
-        if (reason.empty()) reason = e.what();
-        return false;
-      }
-    });
-    if (!known) throw Error(TUTTI_NOT_FOUND, reason);
-  }
-}
-
 void add_jobs(const Sweep& sweep, const Algorithm& a, std::size_t row, std::vector<Job>& jobs) {
   for (const int size : sweep.sizes) {
     const bool rooted = a.collective == Collective::kBroadcast;
@@ -208,6 +188,26 @@ std::vector<Plan> plans_of(const ProofCase& c) {
                     .pre_scaled = c.pre_scaled}));
   }
   return plans;
+}
+
+void check_sweep(const Sweep& sweep) {
+  const int most = *std::ranges::max_element(sweep.sizes);
+  if (static_cast<std::size_t>(most) > kMaxVerifiedRanks)
+    throw Error(TUTTI_INVALID, "verify: " + std::to_string(most) + " ranks; at most " +
+                                   std::to_string(kMaxVerifiedRanks) + " can be verified");
+  for (const std::string& name : sweep.algorithms) {
+    std::string reason;
+    const bool known = std::ranges::any_of(sweep.collectives, [&](Collective c) {
+      try {
+        variant_named(c, name, most);
+        return true;
+      } catch (const Error& e) {
+        if (reason.empty()) reason = e.what();
+        return false;
+      }
+    });
+    if (!known) throw Error(TUTTI_NOT_FOUND, reason);
+  }
 }
 
 std::vector<SweepRow> run_sweep(const Sweep& sweep,

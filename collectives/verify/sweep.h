@@ -54,9 +54,11 @@ struct SweepRow {
   std::string first_fault;  // the case and what is wrong with it
 };
 
+/// Throws TUTTI_NOT_FOUND for an unknown algorithm, TUTTI_INVALID for a size that is too large.
+void check_sweep(const Sweep& sweep);
+
 /// A row per algorithm, in the table's order. `progress` hears of (done, all) jobs from one thread
-/// at a time. Throws TUTTI_NOT_FOUND for an unknown algorithm, TUTTI_INVALID for a size that is too
-/// large, TUTTI_TIMEOUT.
+/// at a time. Throws as check_sweep(), and TUTTI_TIMEOUT.
 std::vector<SweepRow> run_sweep(const Sweep& sweep,
                                 const std::function<void(std::size_t, std::size_t)>& progress);
 
