@@ -291,7 +291,9 @@ tutti_status tutti_candidate(tutti_collective collective, size_t count, tutti_dt
     require(info, "info");
     const tutti_candidate_info old =
         read_struct<tutti_candidate_info>(info, TUTTI_CANDIDATE_INFO_INIT, "info");
-    const auto found = c.candidate(checked_key(collective, count, dtype, op), index);
+    const CallKey key = checked_key(collective, count, dtype, op);
+    if (key.collective == Collective::kAllReduce) c.op_of(key.op, key.dtype);
+    const auto found = c.candidate(key, index);
     if (!found) throw Error(TUTTI_NOT_FOUND, "no candidate " + std::to_string(index));
     const tutti_candidate_info filled{old.struct_size, found->name, found->seconds,
                                       found->chosen ? 1 : 0};

@@ -1,0 +1,283 @@
+// Bad input, call by call: whoever is refused has changed nothing, holds nobody up, and leaves
+// nothing behind.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "tests/c_api_kit.h"
+#include "tests/catch.h"
+#include "tests/ranks.h"
+#include "tutti/tutti.h"
+
+namespace {
+
+using namespace tutti::test;
+
+struct NamedCall {
+  const char* name;
+  std::function<tutti_status(tutti_comm*)> call;
+};
+
+/// Every call that takes a communicator, with arguments that are right.
+const std::vector<NamedCall>& all_calls() {
+  static float value = 1;
+  static std::int32_t number = 0;
+  static void* pointer = nullptr;
+  static tutti_op op = 0;
+  static tutti_candidate_info info = TUTTI_CANDIDATE_INFO_INIT;
+  static const std::vector<NamedCall> kCalls = {
+      {"rank", [](tutti_comm* c) { return tutti_rank(c, &number); }},
+      {"size", [](tutti_comm* c) { return tutti_size(c, &number); }},
+      {"alloc", [](tutti_comm* c) { return tutti_alloc(&pointer, 8, c); }},
+      {"free", [](tutti_comm* c) { return tutti_free(nullptr, c); }},
+      {"op_create_pre_scaled",
+       [](tutti_comm* c) { return tutti_op_create_pre_scaled(&op, &value, TUTTI_F32, c); }},
+      {"op_free", [](tutti_comm* c) { return tutti_op_free(op, c); }},
+      {"all_reduce",
+       [](tutti_comm* c) {
+         return tutti_all_reduce(&value, &value, 1, TUTTI_F32, TUTTI_SUM, c, nullptr);
+       }},
+      {"broadcast",
+       [](tutti_comm* c) { return tutti_broadcast(&value, &value, 1, TUTTI_F32, 0, c, nullptr); }},
+      {"barrier", [](tutti_comm* c) { return tutti_barrier(c, nullptr); }},
+      {"candidate",
+       [](tutti_comm* c) {
+         return tutti_candidate(TUTTI_ALL_REDUCE, 1, TUTTI_F32, TUTTI_SUM, c, 0, &info);
+       }},
+  };
+  return kCalls;
+}
+
+void check_all_refuse(tutti_comm* comm, const std::string& reason) {
+  for (const NamedCall& row : all_calls()) {
+    CAPTURE(row.name);
+    CHECK(row.call(comm) == TUTTI_INVALID);
+    CHECK(says(comm, reason));
+  }
+}
+
+std::ptrdiff_t open_descriptors() {
+  namespace fs = std::filesystem;
+  return std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator());
+}
+
+/// Calls with one wrong argument each; `memory` has room for 16 floats.
+std::vector<NamedCall> wrong_calls(float* memory) {
+  const auto reduce = [memory](std::size_t count, tutti_dtype dtype, tutti_op op) {
+    return [=](tutti_comm* c) {
+      return tutti_all_reduce(memory, memory, count, dtype, op, c, nullptr);
+    };
+  };
+  const auto broadcast = [](const float* send, float* recv, std::int32_t root) {
+    return
+        [=](tutti_comm* c) { return tutti_broadcast(send, recv, 8, TUTTI_F32, root, c, nullptr); };
+  };
+  return {
+      {"count is negative or absurd: -1",
+       reduce(static_cast<std::size_t>(-1), TUTTI_F32, TUTTI_SUM)},
+      {"exceeds the address space", reduce(PTRDIFF_MAX, TUTTI_F64, TUTTI_SUM)},
+      {"unknown dtype 12", reduce(8, 12, TUTTI_SUM)},
+      {"unknown op 99", reduce(8, TUTTI_F32, 99)},
+      {"recv is NULL", broadcast(memory, nullptr, 0)},
+      {"root is 2", broadcast(memory, memory, 2)},
+      {"root is -1", broadcast(memory, memory, -1)},
+  };
+}
+
+/// Sets a variable while it lives.
+class Variable {
+ public:
+  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
+  ~Variable() { unsetenv(name_); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  const char* const name_;
+};
+
+void check_start_refused(const std::string& reason) {
+  tutti_comm* comm = nullptr;
+  CHECK(tutti_start(&comm, nullptr) == TUTTI_INVALID);
+  CHECK(says(nullptr, reason));
+  CHECK(comm == nullptr);
+}
+
+}  // namespace
+
+// ---- The communicator ---------------------------------------------------------------------------
+
+TEST_CASE("every call takes a good communicator, so that the next tests mean something") {
+  const Alone comm;
+  for (const NamedCall& row : all_calls()) {
+    CAPTURE(row.name);
+    CHECK(row.call(comm) == TUTTI_OK);
+  }
+}
+
+TEST_CASE("every call refuses a NULL communicator") {
+  check_all_refuse(nullptr, "the communicator is NULL");
+}
+
+TEST_CASE("every call refuses a communicator that was never started") {
+  tutti_comm* uninitialised = nullptr;
+  std::memset(&uninitialised, 0xa5, sizeof uninitialised);
+  check_all_refuse(uninitialised, "not one that tutti_start() gave");
+}
+
+TEST_CASE("every call refuses a finished communicator") {
+  tutti_comm* stale = nullptr;
+  {
+    const Alone comm;
+    stale = comm;
+  }
+  check_all_refuse(stale, "the communicator is finished");
+}
+
+TEST_CASE("every call refuses a communicator after a fork, and the parent goes on") {
+  const Alone comm;
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    int wrong = tutti_finish(comm) == TUTTI_INVALID ? 0 : 1;
+    for (const NamedCall& row : all_calls()) {
+      const bool refused = row.call(comm) == TUTTI_INVALID;
+      const std::string text = tutti_error_text(nullptr);
+      if (!refused || text.find("after a fork the child must call") == std::string::npos) ++wrong;
+    }
+    _exit(wrong);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+  for (const NamedCall& row : all_calls()) CHECK(row.call(comm) == TUTTI_OK);
+}
+
+// ---- Arguments ----------------------------------------------------------------------------------
+
+TEST_CASE("a NULL buffer of a broadcast is named, and its root") {
+  const Alone comm;
+  float value = 1;
+  CHECK(tutti_broadcast(nullptr, &value, 1, TUTTI_F32, 0, comm, nullptr) == TUTTI_INVALID);
+  CHECK(says(comm, "rank 0: broadcast: send is NULL"));
+  CHECK(tutti_broadcast(&value, nullptr, 1, TUTTI_F32, 0, comm, nullptr) == TUTTI_INVALID);
+  CHECK(says(comm, "rank 0: broadcast: recv is NULL"));
+}
+
+TEST_CASE("a broadcast reads send on its root only, elsewhere it may be NULL") {
+  const std::string failures = run_ranks(RankKind::kThreads, 2, [](int rank, tutti_comm* comm) {
+    const float sent = 7;
+    float received = 0;
+    ok(tutti_broadcast(rank == 1 ? &sent : nullptr, &received, 1, TUTTI_F32, 1, comm, nullptr),
+       comm);
+    expect(received == 7, "received something else");
+  });
+  CHECK(failures == "");
+}
+
+TEST_CASE("overlapping buffers of a broadcast are refused on its root") {
+  const Alone comm;
+  std::vector<float> memory(16, 1.0F);
+  CHECK(tutti_broadcast(memory.data(), memory.data() + 4, 8, TUTTI_F32, 0, comm, nullptr) ==
+        TUTTI_INVALID);
+  CHECK(says(comm, "overlap by 16 bytes"));
+  CHECK(tutti_broadcast(memory.data(), memory.data() + 8, 8, TUTTI_F32, 0, comm, nullptr) ==
+        TUTTI_OK);
+}
+
+TEST_CASE("a candidate is refused where its call would be") {
+  const Alone comm;
+  tutti_candidate_info info = TUTTI_CANDIDATE_INFO_INIT;
+  const auto refused = [&](tutti_collective collective, std::size_t count, tutti_dtype dtype,
+                           tutti_op op, const char* reason) {
+    CHECK(tutti_candidate(collective, count, dtype, op, comm, 0, &info) == TUTTI_INVALID);
+    CHECK(says(comm, reason));
+    CHECK(info.name == nullptr);
+  };
+  refused(3, 1, TUTTI_F32, TUTTI_SUM, "unknown collective 3");
+  refused(-1, 1, TUTTI_F32, TUTTI_SUM, "unknown collective -1");
+  refused(TUTTI_ALL_REDUCE, PTRDIFF_MAX, TUTTI_F32, TUTTI_SUM, "exceeds the address space");
+  refused(TUTTI_ALL_REDUCE, 1, 12, TUTTI_SUM, "unknown dtype 12");
+  refused(TUTTI_ALL_REDUCE, 1, TUTTI_F32, 0, "unknown op 0");
+  refused(TUTTI_ALL_REDUCE, 1, TUTTI_F32, TUTTI_BXOR, "bxor takes integers only, not f32");
+}
+
+TEST_CASE("a rank that is refused may try again, and its peers notice nothing") {
+  for (const RankKind kind : {RankKind::kThreads, RankKind::kProcesses}) {
+    const std::string failures = run_ranks(kind, 2, [](int rank, tutti_comm* comm) {
+      std::vector<float> memory(16, 1.0F);
+      for (const NamedCall& wrong : wrong_calls(memory.data())) {
+        if (rank == 0) {
+          expect(wrong.call(comm) == TUTTI_INVALID, "not refused");
+          const std::string text = tutti_error_text(comm);
+          expect(text.find(wrong.name) != std::string::npos, text);
+          expect(text.find("rank 0: ") == 0, text);
+        }
+        memory.assign(16, 1.0F);
+        ok(tutti_all_reduce(memory.data(), memory.data(), 16, TUTTI_F32, TUTTI_SUM, comm, nullptr),
+           comm);
+        expect(memory == std::vector<float>(16, 2.0F),
+               "wrong sum after " + std::string(wrong.name));
+      }
+    });
+    CHECK(failures == "");
+  }
+}
+
+// ---- The start ----------------------------------------------------------------------------------
+
+TEST_CASE("tutti_start names TUTTI_SIZE that comes without TUTTI_RANK") {
+  const Variable size("TUTTI_SIZE", "4");
+  check_start_refused("TUTTI_SIZE is 4 but TUTTI_RANK is not set");
+}
+
+TEST_CASE("tutti_start names TUTTI_RANK that comes without TUTTI_SIZE") {
+  const Variable rank("TUTTI_RANK", "0");
+  check_start_refused("TUTTI_RANK is 0 but TUTTI_SIZE is not set");
+}
+
+TEST_CASE("tutti_start names a rank that is not below the size") {
+  const Variable rank("TUTTI_RANK", "5"), size("TUTTI_SIZE", "4"), address("TUTTI_ADDR", "x");
+  check_start_refused("TUTTI_RANK is 5, but a world of 4 (TUTTI_SIZE) has ranks 0 to 3");
+}
+
+TEST_CASE("tutti_start refuses 10,000 ranks on one host") {
+  const Variable rank("TUTTI_RANK", "0"), size("TUTTI_SIZE", "10000"), address("TUTTI_ADDR", "x");
+  check_start_refused("TUTTI_SIZE is 10000: at most 1024");
+}
+
+TEST_CASE("tutti_start names an algorithm in TUTTI_ALGO that does not exist") {
+  const Variable algorithm("TUTTI_ALGO", "all_reduce:rnig");
+  check_start_refused("TUTTI_ALGO: in 'all_reduce:rnig': all_reduce has no algorithm 'rnig'");
+}
+
+TEST_CASE("refused starts and calls leave no descriptor behind") {
+  const Alone comm;
+  std::vector<float> memory(16, 1.0F);
+  const auto refuse_all = [&] {
+    for (const NamedCall& wrong : wrong_calls(memory.data())) CHECK(wrong.call(comm) != TUTTI_OK);
+    tutti_config config = TUTTI_CONFIG_INIT;
+    config.rank = 4;
+    config.size = 4;
+    config.address = "nowhere";
+    tutti_comm* none = nullptr;
+    CHECK(tutti_start(&none, &config) == TUTTI_INVALID);
+    config.rank = 1;
+    config.start_timeout_ms = 20;  // nobody else comes
+    CHECK(tutti_start(&none, &config) == TUTTI_TIMEOUT);
+    CHECK(none == nullptr);
+  };
+  refuse_all();
+  const std::ptrdiff_t before = open_descriptors();
+  for (int i = 0; i < 20; ++i) refuse_all();
+  CHECK(open_descriptors() == before);
+}
