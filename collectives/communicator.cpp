@@ -107,8 +107,7 @@ const Choice& Communicator::choice_for(const CallKey& key) {
   const auto found = choices_.find(common);
   if (found != choices_.end()) return found->second;
   if (choices_.size() >= kMaxLaunches) choices_.clear();
-  return choices_.emplace(common, choose(common, size(), transport_->caps().scratch_bytes))
-      .first->second;
+  return choices_.emplace(common, choose(common, size(), transport_->caps())).first->second;
 }
 
 std::optional<Communicator::Candidate> Communicator::candidate(const CallKey& key,

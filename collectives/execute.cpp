@@ -222,6 +222,7 @@ bool Executor::fetch(int lane_number, const Step& step) {
                                      lane.total - lane.done, stores);
     if (!view.there) return false;
     lane.done += view.bytes;
+    if (lane.done < lane.total) transport_.progress();  // the peers wait for the rest of ours
   } while (lane.done < lane.total);
   endpoint.release(lane_number);
   lane.started = false;
@@ -258,6 +259,7 @@ bool Executor::reduce(int lane_number, const Step& step) {
     }
     lane.ready = 0;
     lane.common = lane.total - lane.done;
+    if (lane.done < lane.total) transport_.progress();  // the peers wait for the rest of ours
   } while (lane.done < lane.total);
   for (const Source& source : lane.sources) {
     if (source.endpoint != nullptr) source.endpoint->release(lane_number);

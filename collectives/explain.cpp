@@ -32,7 +32,8 @@ std::string heading(const Explanation& e) {
     text += ")";
   }
   return text + " on " + std::to_string(e.size) + (e.size == 1 ? " rank, " : " ranks, ") +
-         std::to_string(e.conditions.cores) + (e.conditions.cores == 1 ? " core" : " cores");
+         std::to_string(e.conditions.caps.cpus) +
+         (e.conditions.caps.cpus == 1 ? " core" : " cores");
 }
 
 /// A ratio to the best, as what it is more: "3.1 %".
@@ -141,8 +142,8 @@ RankTraffic count_rank(const Plan& plan, const Load& load, std::uint32_t tiles) 
 
 Traffic traffic_of(std::span<const Plan> plans, const Load& load, const Conditions& conditions) {
   Traffic busiest;
-  busiest.tiles = trips_for(plans[0], load.count, size_of(load.dtype), conditions.scratch_bytes,
-                            conditions.tile_bytes);
+  busiest.tiles = trips_for(plans[0], load.count, size_of(load.dtype),
+                            conditions.caps.scratch_bytes, conditions.tile_bytes);
   const std::uint32_t counted = std::min(busiest.tiles, kCountedTiles);
   const double scale = static_cast<double>(busiest.tiles) / counted;
   const auto scaled = [scale](std::uint64_t x) {
@@ -166,7 +167,7 @@ Explanation explain(const CallKey& key, int size, const Conditions& conditions,
   const Choice choice = choose(key, size, conditions, regimes);
   const Load load = load_of(key);
   Conditions there = conditions;
-  there.large = regimes[0].large;
+  there.registered = regimes[0].registered;
   for (std::size_t k = 0; k < choice.candidates.size(); ++k) {
     const Choice::Candidate& c = choice.candidates[k];
     const std::vector<Plan> plans = make_plans(c.variant, shape_of(key, size));

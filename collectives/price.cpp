@@ -58,17 +58,17 @@ std::uint32_t most_tiles(std::span<const Plan> plans, const Conditions& conditio
   if (plans.size() > 16) return 2;
   const bool one_lane =
       std::all_of(plans.begin(), plans.end(), [](const Plan& plan) { return plan.lanes() == 1; });
-  return one_lane ? 4 : 2 * conditions.window;
+  return one_lane ? 4 : 2 * conditions.caps.window;
 }
 
 }  // namespace
 
 std::span<const Regime> shipped_regimes() {
   static const std::array<Regime, 4> kRegimes = {
-      Regime{"near cores", {}, Access::kCrossMemory},
-      Regime{"near cores and registered memory", {}, Access::kMapped},
-      Regime{"far cores", far_cores(), Access::kCrossMemory},
-      Regime{"far cores and registered memory", far_cores(), Access::kMapped},
+      Regime{"near cores", {}, false},
+      Regime{"near cores and registered memory", {}, true},
+      Regime{"far cores", far_cores(), false},
+      Regime{"far cores and registered memory", far_cores(), true},
   };
   return kRegimes;
 }
@@ -76,7 +76,7 @@ std::span<const Regime> shipped_regimes() {
 double price(std::span<const Plan> plans, const Load& load, const Conditions& conditions,
              const Coefficients& c) {
   const std::uint32_t tiles = trips_for(plans[0], load.count, size_of(load.dtype),
-                                        conditions.scratch_bytes, conditions.tile_bytes);
+                                        conditions.caps.scratch_bytes, conditions.tile_bytes);
   const std::uint32_t most = std::min(tiles, most_tiles(plans, conditions));
   Period p = period(plans, load, tiles, most, conditions, c);
   if (tiles > most) {
@@ -95,12 +95,12 @@ PriceParts price_parts(std::span<const Plan> plans, const Load& load, const Cond
   Coefficients c = coefficients;
   Conditions enough = conditions;
   const double all = price(plans, load, conditions, c);
-  enough.cores = static_cast<int>(plans.size());
+  enough.caps.cpus = static_cast<int>(plans.size());
   const double unshared = std::min(all, price(plans, load, enough, c));
   c.read = c.write = c.reclaim = {};
   c.combine_s_per_byte = {};
   const double unreduced = std::min(unshared, price(plans, load, enough, c));
-  c.peer_read = c.cross_read = c.stage = {};
+  c.peer_read = c.cross_read = c.stage = c.stream = {};
   c.dram_s_per_byte = c.cross_call_s = 0;
   const double latency = std::min(unreduced, price(plans, load, enough, c));
   return {.latency_s = latency,

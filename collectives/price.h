@@ -13,6 +13,7 @@
 
 #include "collectives/plan.h"
 #include "kernels/dtype.h"
+#include "transport/transport.h"
 
 namespace tutti {
 
@@ -20,6 +21,7 @@ namespace tutti {
 enum class Access : std::uint8_t {
   kInline,       // in the line that announces them
   kStaged,       // the sender copies them into shared slots
+  kStreamed,     // the same with stores past the cache
   kMapped,       // the receiver reads the sender's memory directly
   kCrossMemory,  // the receiver asks the kernel to copy them (process_vm_readv)
 };
@@ -49,6 +51,7 @@ struct Coefficients {
   PerByte peer_read{20e-12, 24e-12, 60e-12};    // memory that a peer has written
   PerByte cross_read{90e-12, 90e-12, 240e-12};  // the same through the kernel, its write included
   PerByte stage{60e-12, 60e-12, 60e-12};        // copying into shared slots
+  PerByte stream{40e-12, 40e-12, 50e-12};       // the same past the cache
   // Lines that a peer has read must be won back before they are written again. Charged when written
   // memory is sent, since its owner will write it again.
   PerByte reclaim{60e-12, 5e-12, 0};
@@ -67,13 +70,10 @@ struct Coefficients {
 
 /// Under which circumstances a plan runs; the same on all ranks of a communicator.
 struct Conditions {
-  int cores = 1;  // that the ranks share; more ranks than cores take turns
-  std::size_t inline_bytes = 56;
-  std::size_t staged_bytes = 2048;      // up to here messages are staged rather than read in place
-  Access large = Access::kCrossMemory;  // how the others are read; scratch is always mapped
+  Caps caps;                          // more ranks than CPUs take turns
+  bool registered = false;            // every buffer is: read where it lies, as scratch always is
+  std::size_t streamed_bytes = 4096;  // from here on staging goes past the cache
   std::size_t view_bytes = std::size_t{256} << 10;  // that one cross-memory call reads at most
-  std::uint32_t window = 16;
-  std::size_t scratch_bytes = std::size_t{2} << 20;
   std::size_t tile_bytes = std::size_t{1} << 20;
 };
 
@@ -82,7 +82,7 @@ struct Conditions {
 struct Regime {
   std::string_view name;
   Coefficients coefficients;
-  Access large = Access::kCrossMemory;  // as in Conditions
+  bool registered = false;  // as in Conditions
 };
 
 /// Cores that share a cache (near) or, since a hypervisor may move them, do not (far: each sees the

@@ -27,11 +27,11 @@ StepCosts::StepCosts(const Load& load, int ranks, std::uint32_t tiles, std::uint
 }
 
 Access StepCosts::access(Buffer from, std::size_t bytes) const {
-  if (bytes <= conditions_.inline_bytes) return Access::kInline;
+  if (bytes <= conditions_.caps.inline_bytes) return Access::kInline;
   if (from == Buffer::kScratch) return Access::kMapped;  // it is shared memory
-  if (conditions_.large == Access::kMapped) return Access::kMapped;
-  if (bytes <= conditions_.staged_bytes) return Access::kStaged;
-  return conditions_.large;
+  if (conditions_.registered) return Access::kMapped;
+  if (bytes > conditions_.caps.staged_bytes) return Access::kCrossMemory;
+  return bytes < conditions_.streamed_bytes ? Access::kStaged : Access::kStreamed;
 }
 
 Cost StepCosts::bytes_cost(const PerByte& cost, const Residence& where, double bytes) const {
@@ -46,6 +46,8 @@ Cost StepCosts::post(Buffer from, std::size_t bytes, bool again) const {
   if (how == Access::kInline) return cost;
   if (how == Access::kStaged) {
     cost += bytes_cost(coefficients_.stage, tile_, n);
+  } else if (how == Access::kStreamed) {
+    cost += bytes_cost(coefficients_.stream, where(from), n);
   } else if (from != Buffer::kInput && !again) {
     cost.seconds += bytes_cost(coefficients_.reclaim, where(from), n).seconds;
   }
@@ -67,6 +69,9 @@ Cost StepCosts::pull(Buffer from, std::size_t bytes, std::size_t since, bool lan
       break;
     case Access::kStaged:
       cost += bytes_cost(coefficients_.peer_read, {}, n);
+      break;
+    case Access::kStreamed:
+      cost.seconds += bytes_cost(coefficients_.peer_read, {.dram = 1}, n).seconds;
       break;
     case Access::kMapped:
       cost += bytes_cost(coefficients_.peer_read, place, n);

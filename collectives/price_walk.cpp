@@ -117,7 +117,7 @@ Walk::Walk(const WalkTask& task, const StepCosts& costs, const Conditions& condi
       conditions_(conditions),
       coefficients_(coefficients),
       size_(static_cast<std::uint32_t>(task.plans.size())),
-      cores_count_(std::min(size_, static_cast<std::uint32_t>(std::max(1, conditions.cores)))),
+      cores_count_(std::min(size_, static_cast<std::uint32_t>(std::max(1, conditions.caps.cpus)))),
       ranks_(size_),
       cores_(cores_count_),
       edge_index_(std::size_t{size_} * size_ * kMaxLanes, kNone) {
@@ -221,7 +221,7 @@ double Walk::start_of(std::uint32_t rank, std::uint32_t lane_number) {
   switch (step.op) {
     case Step::Op::kSend: {
       const Edge& e = edge(rank, task_.plans[rank].rank_of(step.peer, vars), lane_number);
-      return when_read(e, conditions_.window - 1);
+      return when_read(e, conditions_.caps.window - 1);
     }
     case Step::Op::kReduce:
       return start_of_reduce(rank, lane_number, step);
@@ -241,11 +241,11 @@ double Walk::start_of(std::uint32_t rank, std::uint32_t lane_number) {
 
 /// When the sender sees that all messages but the newest `lag` are read.
 double Walk::when_read(const Edge& e, std::uint32_t lag) const {
-  if (e.posted <= lag || lag >= conditions_.window) return 0;  // the window saw to it
+  if (e.posted <= lag || lag >= conditions_.caps.window) return 0;  // the window saw to it
   if (e.posted - e.read > lag) return kUnknown;
   if (lag == 0) return messages_[e.newest].read_s;
   std::uint32_t message = e.oldest;
-  for (std::uint32_t k = std::min(e.posted, conditions_.window) - 1; k > lag; --k)
+  for (std::uint32_t k = std::min(e.posted, conditions_.caps.window) - 1; k > lag; --k)
     message = messages_[message].next;
   return messages_[message].read_s;
 }
@@ -392,7 +392,7 @@ void Walk::publish(std::uint32_t rank, std::uint32_t lane_number, const Step& st
     if (e.unread == kNone) e.unread = index;
     if (e.oldest == kNone) e.oldest = index;
     e.newest = index;
-    if (++e.posted > conditions_.window) e.oldest = messages_[e.oldest].next;
+    if (++e.posted > conditions_.caps.window) e.oldest = messages_[e.oldest].next;
     wake(peer, seen_s);
   } else if (step.op == Step::Op::kReduce) {
     for (const Operand& operand : plan.operands_of(step)) {

@@ -1,7 +1,5 @@
 #include "collectives/select.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -59,12 +57,6 @@ void parse_part(const std::string& part, ForcedAlgorithms& forced) {
   entry = name;
 }
 
-// The host's cores, not those that this rank may use: bound ranks may use one each.
-int cores_of_host() {
-  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
-  return cores > 0 ? static_cast<int>(cores) : 1;
-}
-
 }  // namespace
 
 std::vector<Plan> make_plans(const Variant& variant, const Shape& shape) {
@@ -95,7 +87,7 @@ Choice choose(const CallKey& key, int size, const Conditions& conditions,
     candidate.variant = variant;
     for (std::size_t k = 0; k < regimes.size(); ++k) {
       Conditions there = conditions;
-      there.large = regimes[k].large;
+      there.registered = regimes[k].registered;
       candidate.prices.push_back(price(plans, load, there, regimes[k].coefficients));
       best[k] = std::min(best[k], candidate.prices[k]);
     }
@@ -112,13 +104,11 @@ Choice choose(const CallKey& key, int size, const Conditions& conditions,
   return choice;
 }
 
-Conditions conditions_here(std::size_t scratch_bytes) {
-  return {.cores = cores_of_host(), .scratch_bytes = scratch_bytes, .tile_bytes = kTileBytes};
-}
+Conditions conditions_of(const Caps& caps) { return {.caps = caps, .tile_bytes = kTileBytes}; }
 
-Choice choose(const CallKey& key, int size, std::size_t scratch_bytes) {
+Choice choose(const CallKey& key, int size, const Caps& caps) {
   const bool many = size > kManyRanks;
-  return choose(key, size, conditions_here(scratch_bytes),
+  return choose(key, size, conditions_of(caps),
                 shipped_regimes().first(many ? 1 : shipped_regimes().size()));
 }
 

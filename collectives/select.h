@@ -31,12 +31,12 @@ struct Choice {
 /// A pure function of what all ranks know: of `key`, in_place is not looked at.
 Choice choose(const CallKey& key, int size, const Conditions& conditions,
               std::span<const Regime> regimes = shipped_regimes());
-/// The same under conditions_here(), in the shipped regimes; for many ranks in the first one only,
-/// because pricing them takes long.
-Choice choose(const CallKey& key, int size, std::size_t scratch_bytes);
+/// The same over a transport that can do `caps`, in the shipped regimes; for many ranks in the
+/// first one only, because pricing them takes long.
+Choice choose(const CallKey& key, int size, const Caps& caps);
 
-/// Ranks on all cores of this host. `scratch_bytes` is the transport's.
-Conditions conditions_here(std::size_t scratch_bytes);
+/// Pageable memory, over a transport that can do `caps`.
+Conditions conditions_of(const Caps& caps);
 
 /// What a price needs of a call.
 Load load_of(const CallKey& key);

@@ -282,7 +282,7 @@ TEST_CASE("usable CPUs follow the thread's affinity") {
   CHECK(usable_cpus() == 1);
   CHECK(plan_bindings(BindTo::kCore, 2)[1].cpus == std::vector<int>{first});
   REQUIRE(sched_setaffinity(0, sizeof old, &old) == 0);
-  CHECK(usable_cpus(CpuMask{}) == 1);  // never none
+  CHECK(quota_cpus() >= 1);  // never none
 }
 
 TEST_CASE("ranks are placed on cores one after the other, and begin again") {

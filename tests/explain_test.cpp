@@ -19,10 +19,12 @@ std::vector<Plan> plans_of(std::string_view name, int size,
   return make_plans(variant_named(collective, name, size), {.size = size, .root = root});
 }
 
+Conditions on_two_cpus(int size) { return conditions_of(shm_caps(size, 2)); }
+
 }  // namespace
 
 TEST_CASE("an explanation names the winner, all candidates and the reason") {
-  const Explanation e = explain({.count = 1 << 18}, 4, {.cores = 2});
+  const Explanation e = explain({.count = 1 << 18}, 4, on_two_cpus(4));
   const std::string text = explanation_text(e);
   INFO(text);
   CHECK_THAT(text, StartsWith("all_reduce of 1 MiB (262144 f32, sum) on 4 ranks, 2 cores"));
@@ -39,8 +41,8 @@ TEST_CASE("an explanation agrees with the choice, best first, parts adding up") 
     for (const std::size_t count : {0ul, 2ul, 1ul << 14, 1ul << 24}) {
       CAPTURE(n, count);
       const CallKey key{.count = count};
-      const Explanation e = explain(key, n, {.cores = 2});
-      const Choice choice = choose(key, n, {.cores = 2});
+      const Explanation e = explain(key, n, on_two_cpus(n));
+      const Choice choice = choose(key, n, shm_caps(n, 2));
       CHECK(e.rows[0].variant == choice.candidates[choice.chosen].variant);
       for (std::size_t k = 0; k < e.rows.size(); ++k) {
         const Explanation::Row& row = e.rows[k];
@@ -57,7 +59,7 @@ TEST_CASE("an explanation agrees with the choice, best first, parts adding up") 
 }
 
 TEST_CASE("the traffic of many tiles is that of few, as many times") {
-  const Conditions conditions{.cores = 2};
+  const Conditions conditions = on_two_cpus(4);
   for (const Variant& v : variants(Collective::kAllReduce, 4)) {
     CAPTURE(v.name());
     const std::vector<Plan> plans = make_plans(v, {.size = 4});
@@ -75,11 +77,11 @@ TEST_CASE("the traffic of many tiles is that of few, as many times") {
 
 TEST_CASE("a collective with one algorithm says so") {
   const CallKey key{.collective = Collective::kBroadcast, .root = 2, .count = 16};
-  const std::string text = explanation_text(explain(key, 3, {.cores = 2}));
+  const std::string text = explanation_text(explain(key, 3, on_two_cpus(3)));
   CHECK_THAT(text, StartsWith("broadcast of 64 B (16 f32, root 2) on 3 ranks"));
   CHECK_THAT(text, Contains("binomial is the only one there is"));
   const std::string barrier =
-      explanation_text(explain({.collective = Collective::kBarrier}, 3, {.cores = 2}));
+      explanation_text(explain({.collective = Collective::kBarrier}, 3, on_two_cpus(3)));
   CHECK_THAT(barrier, StartsWith("barrier on 3 ranks, 2 cores"));
 }
 

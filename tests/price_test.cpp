@@ -20,14 +20,18 @@ Coefficients nothing_costs() {
   Coefficients c;
   c.call_s = c.step_s = c.reduce_s = c.post_s = c.pull_s = c.view_s = c.line_s = c.cross_call_s =
       c.switch_s = 0;
-  c.read = c.write = c.peer_read = c.cross_read = c.stage = c.reclaim = {};
+  c.read = c.write = c.peer_read = c.cross_read = c.stage = c.stream = c.reclaim = {};
   c.dram_s_per_byte = 0;
   c.combine_s_per_byte = {};
   return c;
 }
 
+Conditions pageable(int size, int cpus) { return conditions_of(shm_caps(size, cpus)); }
+
 Conditions mapped(int cores) {
-  return {.cores = cores, .inline_bytes = 0, .large = Access::kMapped, .tile_bytes = 0};
+  Caps caps = shm_caps(cores, cores);
+  caps.inline_bytes = 0;
+  return {.caps = caps, .registered = true, .tile_bytes = 0};
 }
 
 std::vector<Plan> plans_of(std::string_view name, int size) {
@@ -123,7 +127,7 @@ TEST_CASE("no algorithm gets cheaper when there is more to do") {
       for (std::size_t count = 0; count <= std::size_t{64} << 20;
            count = count == 0 ? 1 : 2 * count) {
         CAPTURE(n, v.name(), count);
-        const double now = price(plans, {.count = count}, {.cores = n});
+        const double now = price(plans, {.count = count}, pageable(n, n));
         CHECK(now >= last * (1 - 1e-9));
         last = now;
       }
@@ -138,10 +142,10 @@ TEST_CASE("more ranks than cores cost switches, and never less than a core each"
     const std::vector<Plan> plans = make_plans(v, {.size = 8});
     const Load load{.count = 2};
     c.switch_s = 1e-6;
-    const double shared = price(plans, load, {.cores = 2}, c);
-    CHECK(shared > price(plans, load, {.cores = 8}, c));
+    const double shared = price(plans, load, pageable(8, 2), c);
+    CHECK(shared > price(plans, load, pageable(8, 8), c));
     c.switch_s = 2e-6;
-    CHECK(price(plans, load, {.cores = 2}, c) > shared);
+    CHECK(price(plans, load, pageable(8, 2), c) > shared);
   }
 }
 
@@ -149,12 +153,12 @@ TEST_CASE("slower arithmetic, memory and types show in the price") {
   const std::vector<Plan> plans = plans_of("two_shot", 4);
   const Load large{.count = 16 << 20};
   const Coefficients shipped;
-  const double before = price(plans, large, {.cores = 4});
+  const double before = price(plans, large, pageable(4, 4));
   Coefficients c = shipped;
   c.dram_s_per_byte *= 100;
-  CHECK(price(plans, large, {.cores = 4}, c) > 2 * before);
-  CHECK(price(plans, {.count = 1 << 16, .dtype = Dtype::kF8E4M3}, {.cores = 4}) >
-        price(plans, {.count = 1 << 16, .dtype = Dtype::kI8}, {.cores = 4}));
+  CHECK(price(plans, large, pageable(4, 4), c) > 2 * before);
+  CHECK(price(plans, {.count = 1 << 16, .dtype = Dtype::kF8E4M3}, pageable(4, 4)) >
+        price(plans, {.count = 1 << 16, .dtype = Dtype::kI8}, pageable(4, 4)));
 }
 
 TEST_CASE("a window of one makes a sender wait for its reader") {
@@ -169,9 +173,9 @@ TEST_CASE("a window of one makes a sender wait for its reader") {
   c.line_s = 1;
   Conditions conditions = mapped(2);
   CHECK(price(plans, {.count = 64}, conditions, c) == Approx(2));  // there and back, once
-  conditions.window = 1;
+  conditions.caps.window = 1;
   CHECK(price(plans, {.count = 64}, conditions, c) == Approx(16));
-  conditions.window = 4;
+  conditions.caps.window = 4;
   CHECK(price(plans, {.count = 64}, conditions, c) == Approx(4));
 }
 
@@ -183,18 +187,18 @@ TEST_CASE("plans that wait for each other for ever have no finite price") {
     return b.finish();
   };
   const std::vector<Plan> plans = {greedy(0), greedy(1)};
-  CHECK(std::isinf(price(plans, {.count = 64}, {.cores = 2})));
+  CHECK(std::isinf(price(plans, {.count = 64}, pageable(2, 2))));
 }
 
 TEST_CASE("all_reduce chooses few rounds when small and few bytes when large") {
   for (const int n : {4, 8}) {
     CAPTURE(n);
-    const Explanation small = explain(all_reduce_of(8), n, {.cores = n});
+    const Explanation small = explain(all_reduce_of(8), n, pageable(n, n));
     for (const Explanation::Row& row : small.rows) {
       CAPTURE(row.variant.name());
       CHECK(small.rows[0].parts.latency_s <= row.parts.latency_s * 1.0001);
     }
-    const Explanation large = explain(all_reduce_of(std::size_t{64} << 20), n, {.cores = n});
+    const Explanation large = explain(all_reduce_of(std::size_t{64} << 20), n, pageable(n, n));
     for (const Explanation::Row& row : large.rows) {
       CAPTURE(row.variant.name());
       CHECK(large.rows[0].traffic.bytes <= row.traffic.bytes);
@@ -205,9 +209,9 @@ TEST_CASE("all_reduce chooses few rounds when small and few bytes when large") {
 TEST_CASE("the choice does not depend on what only one rank knows") {
   for (const std::size_t bytes : {8u, 4096u, 1u << 20}) {
     CallKey key = all_reduce_of(bytes);
-    const Choice choice = choose(key, 4, {.cores = 2});
+    const Choice choice = choose(key, 4, shm_caps(4, 2));
     key.in_place = true;
-    const Choice in_place = choose(key, 4, {.cores = 2});
+    const Choice in_place = choose(key, 4, shm_caps(4, 2));
     REQUIRE(choice.candidates.size() == in_place.candidates.size());
     CHECK(choice.chosen == in_place.chosen);
     for (std::size_t k = 0; k < choice.candidates.size(); ++k)
@@ -220,7 +224,7 @@ TEST_CASE("every collective has a finite price on 1 to 9 ranks, whatever the cou
     for (int n = 1; n <= 9; ++n) {
       for (const std::size_t count : {0ul, 1ul, 7ul, 1000003ul}) {
         const CallKey key{.collective = static_cast<Collective>(c), .root = n - 1, .count = count};
-        const Choice choice = choose(key, n, {.cores = 2});
+        const Choice choice = choose(key, n, shm_caps(n, 2));
         REQUIRE(!choice.candidates.empty());
         for (const Choice::Candidate& candidate : choice.candidates) {
           CAPTURE(c, n, count, candidate.variant.name());
@@ -234,9 +238,9 @@ TEST_CASE("every collective has a finite price on 1 to 9 ranks, whatever the cou
 
 TEST_CASE("a pre-scaled op costs a pass more") {
   CallKey key = all_reduce_of(1 << 20);
-  const Choice plain = choose(key, 2, {.cores = 2});
+  const Choice plain = choose(key, 2, shm_caps(2, 2));
   key.op = 0x100;
-  const Choice scaled = choose(key, 2, {.cores = 2});
+  const Choice scaled = choose(key, 2, shm_caps(2, 2));
   CHECK(scaled.candidates[scaled.chosen].seconds > plain.candidates[plain.chosen].seconds);
 }
 

@@ -17,11 +17,12 @@ namespace tutti {
 namespace {
 
 constexpr std::uint32_t kHash = 0x5eed;
+constexpr std::size_t kLong = kInlineBytes + 16;  // announced, not inline
 
 /// Rank 0's view of a hostile rank 1, as if that were another process. The test is both.
 class Pair {
  public:
-  Pair() : landing_(kLandingBytes) {
+  Pair() {
     peers_.push_back(nullptr);
     peers_.push_back(std::make_unique<PeerSegment>(UniqueFd(dup(theirs_.fd())), 1, 2));
     link_.rank = 1;
@@ -33,7 +34,7 @@ class Pair {
     link_.own = &mine_;
     link_.segment = peers_[1].get();
     link_.faults = &faults_;
-    link_.landing = landing_;
+    link_.landing = mine_.transit();
   }
 
   /// What rank 1 writes.
@@ -53,7 +54,6 @@ class Pair {
   OwnSegment mine_{0, 2}, theirs_{1, 2};
   Control control_{2};
   std::vector<std::unique_ptr<PeerSegment>> peers_;
-  std::vector<std::byte> landing_;
   FaultBoard faults_{0, control_, mine_, peers_};
   PeerLink link_;
 };
@@ -103,35 +103,36 @@ std::string error_in(Action action) {
 }  // namespace
 
 TEST_CASE("damaged announcements are errors that name the rank") {
-  const std::uint64_t arena = SegmentLayout::of(2).arena, scratch = SegmentLayout::of(2).scratch;
+  const auto [edges, scratch, transit, arena] = SegmentLayout::of(2);
+  static_cast<void>(edges);
   const std::uint64_t all = ~std::uint64_t{0};
   const std::uint64_t staging = kStagingBlocks * kStagingBlockBytes;
   const Descriptor bad[] = {
-      {.where = 0, .bytes = 0},                                        // empty
-      {.where = 0, .bytes = 100, .more = 1},                           // goes on past its end
-      {.where = 0, .bytes = 100, .more = 2},                           //
-      {.where = 0, .bytes = 99},                                       // too short
-      {.where = 0, .bytes = 101},                                      // too long
-      {.where = 0, .bytes = all},                                      //
-      {.where = staging - 99, .bytes = 100},                           // past staging
-      {.where = all - 50, .bytes = 100},                               // wraps around
-      {.where = 0, .bytes = 100, .place = Place::kSegment},            // the header
-      {.where = scratch - 1, .bytes = 100, .place = Place::kSegment},  //
-      {.where = scratch + kScratchBytes - 99, .bytes = 100, .place = Place::kSegment},
-      {.where = arena, .bytes = 100, .place = Place::kSegment},     // nothing allocated
-      {.where = all - 50, .bytes = 100, .place = Place::kSegment},  //
-      {.where = std::uint64_t{1} << 46, .bytes = 100, .place = Place::kSegment},  //
-      {.where = 16, .bytes = 100, .place = Place::kAddress},                      // not mapped
-      {.where = all - 50, .bytes = 100, .place = Place::kAddress},                //
-      {.where = 0, .bytes = 100, .place = static_cast<Place>(0)},
-      {.where = 0, .bytes = 100, .place = static_cast<Place>(77)},
+      {.where = 0, .bytes = 0},                                          // empty
+      {.where = 0, .bytes = kLong, .more = 1},                           // goes on past its end
+      {.where = 0, .bytes = kLong, .more = 2},                           //
+      {.where = 0, .bytes = kLong - 1},                                  // too short
+      {.where = 0, .bytes = kLong + 1},                                  // too long
+      {.where = 0, .bytes = all},                                        //
+      {.where = staging - (kLong - 1), .bytes = kLong},                  // past staging
+      {.where = all - 50, .bytes = kLong},                               // wraps around
+      {.where = 0, .bytes = kLong, .place = Place::kSegment},            // the header
+      {.where = scratch - 1, .bytes = kLong, .place = Place::kSegment},  //
+      {.where = transit + kTransitBytes - (kLong - 1), .bytes = kLong, .place = Place::kSegment},
+      {.where = arena, .bytes = kLong, .place = Place::kSegment},     // nothing allocated
+      {.where = all - 50, .bytes = kLong, .place = Place::kSegment},  //
+      {.where = std::uint64_t{1} << 46, .bytes = kLong, .place = Place::kSegment},  //
+      {.where = 16, .bytes = kLong, .place = Place::kAddress},                      // not mapped
+      {.where = all - 50, .bytes = kLong, .place = Place::kAddress},                //
+      {.where = 0, .bytes = kLong, .place = static_cast<Place>(0)},
+      {.where = 0, .bytes = kLong, .place = static_cast<Place>(77)},
   };
   for (const Descriptor& descriptor : bad) {
     INFO("where " << descriptor.where << ", bytes " << descriptor.bytes << ", place "
                   << static_cast<int>(descriptor.place));
-    CHECK(error_of(descriptor, 100).find("rank 1") != std::string::npos);
+    CHECK(error_of(descriptor, kLong).find("rank 1") != std::string::npos);
   }
-  CHECK(error_of({.where = staging - 100, .bytes = 100}, 100) == "");
+  CHECK(error_of({.where = staging - kLong, .bytes = kLong}, kLong) == "");
 }
 
 TEST_CASE("a sequence out of order is an error, what the last round left is not") {
@@ -152,7 +153,8 @@ TEST_CASE("a sequence out of order is an error, what the last round left is not"
 TEST_CASE("receipts for lines that were never sent are errors") {
   for (const std::uint64_t lie : {std::uint64_t{100}, ~std::uint64_t{0}}) {
     Pair pair;
-    StagingPool staging;
+    Staging staging{StagingPool(pair.link().mine->staging, kStagingBlockBytes, true),
+                    StagingPool({}, kTransitBlockBytes, false)};
     Outbox outbox(pair.link(), staging, 0);
     const auto data = std::vector<std::byte>(4000);
     const Piece piece{data.data(), data.size()};
@@ -205,10 +207,11 @@ TEST_CASE("random announcements never read what they may not") {
       REQUIRE(!faults->poisoned());
       const int lane = static_cast<int>(random() % kLanes);
       Inbox inbox(pair.link(), lane);
-      const std::size_t bytes = one_of({57, 100, 4096, 30'000, 300'000});
+      const std::size_t bytes = one_of({kInlineBytes + 1, kLong, 4096, 30'000, 300'000});
       for (std::uint64_t sequence = 1; sequence <= kWindow; ++sequence) {
         Descriptor d;
-        d.where = one_of({0, random() % 30'000, layout.scratch + random() % kScratchBytes,
+        d.where = one_of({0, random() % 30'000,
+                          layout.scratch + random() % (kScratchBytes + kTransitBytes),
                           layout.arena + random() % 200'000, random(), ~(random() % 1000)});
         d.bytes = one_of({bytes, bytes / 2, random() % (bytes + 10), random()});
         d.place = static_cast<Place>(random() % 5);

@@ -48,9 +48,9 @@ void exchange_sizes(Transport& t, Memory memory, How how) {
 void check_sizes(RankKind kind) {
   for (const Memory memory : {Memory::kPageable, Memory::kRegistered, Memory::kScratch})
     for (const How how : {How::kView, How::kFetch})
-      for (const bool cross : {true, false}) {
+      for (const CrossMemory cross : {CrossMemory::kAlways, CrossMemory::kNever}) {
         INFO("memory " << static_cast<int>(memory) << ", how " << static_cast<int>(how)
-                       << ", cross memory " << cross);
+                       << ", cross memory " << static_cast<int>(cross));
         const auto ended = run_transports(
             kind, 2, [&](Transport& t) { exchange_sizes(t, memory, how); },
             [&](World& world) { world.cross_memory = cross; });
@@ -226,7 +226,7 @@ TEST_CASE("lanes of one edge do not wait for each other, even when staging is fu
             expect(receive(t, peer, lane, bytes, How::kFetch) == data, "wrong bytes");
         }
       },
-      [](World& world) { world.cross_memory = false; });
+      [](World& world) { world.cross_memory = CrossMemory::kNever; });
   CHECK(errors_of(ended) == "");
 }
 

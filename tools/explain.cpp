@@ -15,7 +15,8 @@
 #include "kernels/error.h"
 #include "tools/output_file.h"
 #include "tools/subcommand.h"
-#include "transport/shm/layout.h"
+#include "transport/bootstrap/usable_cpus.h"
+#include "transport/transport.h"
 
 namespace tutti {
 namespace {
@@ -128,7 +129,7 @@ nlohmann::json json_of(const Explanation& e) {
                          {"op", op_text(e.key.op)},
                          {"root", e.key.root},
                          {"ranks", e.size},
-                         {"cores", e.conditions.cores},
+                         {"cores", e.conditions.caps.cpus},
                          {"reason", reason_text(e)},
                          {"candidates", nlohmann::json::array()}};
   for (const Explanation::Row& row : e.rows) {
@@ -166,16 +167,16 @@ std::string Explain::explain_one(const Explanation& e, nlohmann::json& json) con
 int Explain::run() {
   std::optional<OutputFile> file;
   if (!json_.empty()) file.emplace("--json", json_);
-  const Conditions here = conditions_here(kScratchBytes);
+  const int cpus = usable_cpus();
   std::vector<int> ranks = ranks_;
-  if (ranks.empty()) ranks = {here.cores};
+  if (ranks.empty()) ranks = {cpus};
   nlohmann::json all = nlohmann::json::array();
   std::string text;
   for (const int n : ranks) {
     const CallKey key = key_for(n);
     check_names(algorithms_, n, key.collective);
     text += text.empty() ? "" : "\n";
-    text += explain_one(explain(key, n, here), all);
+    text += explain_one(explain(key, n, conditions_of(shm_caps(n, cpus))), all);
   }
   if (json_ != "-") fmt::print("{}", text);
   if (file) file->write(nlohmann::json({{"explanations", all}}).dump(2) + "\n");

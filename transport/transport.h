@@ -21,8 +21,11 @@ namespace tutti {
 /// What a transport can do. Constant after construction, the same on all ranks.
 struct Caps {
   std::size_t inline_bytes = 0;   // messages up to here travel with their announcement
+  std::size_t staged_bytes = 0;   // up to here they are copied into shared memory; longer ones, or
+                                  // those in registered memory, are read where they lie
   std::uint32_t window = 1;       // W: posts that an (edge, lane) holds
   std::size_t scratch_bytes = 0;  // size of scratch()
+  int cpus = 1;                   // that all ranks together may use
 };
 
 /// One contiguous part of a message.
@@ -126,6 +129,9 @@ class Transport {
 };
 
 struct World;
+
+/// What the transport of `size` ranks on `cpus` CPUs of one host can do.
+Caps shm_caps(int size, int cpus);
 
 /// Ranks as threads or processes of this host; joins `world` (see bootstrap/world.h). Collective.
 std::unique_ptr<Transport> make_shm_transport(const World& world);

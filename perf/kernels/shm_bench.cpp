@@ -177,7 +177,9 @@ int main(int argc, char** argv) {
   World world;
   world.size = ranks;
   world.address = "shm-bench-" + std::to_string(getpid());
-  world.cross_memory = argc <= 2 || std::string(argv[2]) != "nocross";
+  if (argc > 2)
+    world.cross_memory =
+        std::string(argv[2]) == "nocross" ? CrossMemory::kNever : CrossMemory::kAlways;
   for (int rank = 0; rank < ranks; ++rank) {
     if (fork() != 0) continue;
     bind(rank);

@@ -27,8 +27,8 @@ constexpr std::array kRows = {
     Row{"TUTTI_LOG", "what to say on stderr: off, warn, info, debug", "warn"},
     Row{"TUTTI_START_TIMEOUT_MS", "how long to wait for the other ranks at the start", "60000"},
     Row{"TUTTI_TIMEOUT_MS", "deadline of a call without one of its own", "1800000"},
-    Row{"TUTTI_CROSS_MEMORY", "1: read other processes' memory where the system lets us; 0: never",
-        "1"},
+    Row{"TUTTI_CROSS_MEMORY", "long messages: 1: read the other process's memory; 0: never do",
+        "1 where ranks share cores, else 0"},
     Row{"RANK", "torchrun's rank", "none"},
     Row{"WORLD_SIZE", "torchrun's number of ranks", "none"},
     Row{"LOCAL_WORLD_SIZE", "torchrun's number of ranks on this host", "WORLD_SIZE"},
@@ -104,7 +104,7 @@ Environment read_environment() {
   environment.log = get_choice("TUTTI_LOG", std::array{"off", "warn", "info", "debug"});
   environment.start_timeout_ms = get_integer("TUTTI_START_TIMEOUT_MS", 1);
   environment.call_timeout_ms = get_integer("TUTTI_TIMEOUT_MS", 1);
-  environment.no_cross_memory = get_choice("TUTTI_CROSS_MEMORY", std::array{"0", "1"}) == "0";
+  environment.cross_memory = get_choice("TUTTI_CROSS_MEMORY", std::array{"0", "1"});
   read_torchrun(environment);
   return environment;
 }

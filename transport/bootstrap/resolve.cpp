@@ -164,7 +164,9 @@ World resolve_world(const tutti_config* caller, const Environment& environment) 
                                 environment.start_timeout_ms, world.start_timeout);
   world.call_timeout = timeout("config.call_timeout_ms", config.call_timeout_ms,
                                environment.call_timeout_ms, world.call_timeout);
-  world.cross_memory = !environment.no_cross_memory;
+  if (environment.cross_memory)
+    world.cross_memory =
+        *environment.cross_memory == "1" ? CrossMemory::kAlways : CrossMemory::kNever;
   world.warnings = environment.log != "off";
   if (environment.tells()) tell(world);
   return world;

@@ -1,6 +1,7 @@
 #include "transport/bootstrap/usable_cpus.h"
 
 #include <sched.h>
+#include <limits>
 
 #include <algorithm>
 #include <bit>
@@ -99,13 +100,12 @@ std::optional<double> cpu_quota(const fs::path& root) {
   return quota;
 }
 
-int usable_cpus(std::span<const std::uint64_t> mask) {
-  int cpus = count_cpus(mask);
-  // A part of a CPU is no CPU to spin on.
-  if (const auto quota = cpu_quota()) cpus = std::min(cpus, static_cast<int>(*quota));
-  return std::max(cpus, 1);
+int quota_cpus() {
+  const auto quota = cpu_quota();
+  if (!quota || *quota >= std::numeric_limits<int>::max()) return std::numeric_limits<int>::max();
+  return std::max(static_cast<int>(*quota), 1);
 }
 
-int usable_cpus() { return usable_cpus(allowed_cpus()); }
+int usable_cpus() { return std::max(std::min(count_cpus(allowed_cpus()), quota_cpus()), 1); }
 
 }  // namespace tutti

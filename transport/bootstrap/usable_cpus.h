@@ -22,11 +22,11 @@ int count_cpus(std::span<const std::uint64_t> mask);
 /// where /proc and /sys are looked for.
 std::optional<double> cpu_quota(const std::filesystem::path& root = "/");
 
-/// What `mask` holds, but not more than the quota; at least 1. Ranks that are bound to a core each
-/// see that core only: what a world may use is the union of its ranks' masks.
-int usable_cpus(std::span<const std::uint64_t> mask);
+/// The quota in whole CPUs (a part of one is none to spin on), at least 1; without one, INT_MAX.
+int quota_cpus();
 
-/// The same for the calling thread's own affinity.
+/// CPUs of the calling thread's affinity, but not more than the quota. Ranks that are bound to a
+/// core each see that core only: what a world may use is the union of its ranks' masks.
 int usable_cpus();
 
 }  // namespace tutti

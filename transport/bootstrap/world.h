@@ -18,6 +18,11 @@ struct Environment;
 /// with the square: a million descriptors at this limit.
 inline constexpr int kMaxHostRanks = 1024;
 
+/// Whether ranks read each other's long messages by process_vm_readv, where the system lets them;
+/// else these are staged in shared memory. kShared: where ranks share cores, so that they need not
+/// take turns while a message passes.
+enum class CrossMemory : std::uint8_t { kShared, kAlways, kNever };
+
 /// A rank's place. Made by resolve_world() from the caller's config and the environment.
 struct World {
   int rank = 0;
@@ -27,8 +32,8 @@ struct World {
   std::chrono::milliseconds start_timeout{60'000};
   std::chrono::milliseconds call_timeout{1'800'000};
   std::chrono::milliseconds stall_report{30'000};  // how often a call that waits says for whom
-  bool cross_memory = true;                        // whether to try process_vm_readv
-  bool warnings = true;                            // on stderr; false where TUTTI_LOG is off
+  CrossMemory cross_memory = CrossMemory::kShared;
+  bool warnings = true;  // on stderr; false where TUTTI_LOG is off
 };
 
 /// What a rank tells all others at the start.

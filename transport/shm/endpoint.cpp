@@ -9,6 +9,9 @@ static_assert(kLanes == 4, "the initialisers below");
 ShmEndpoint::ShmEndpoint(Traffic& traffic, const PeerLink& link)
     : traffic_(traffic),
       link_(link),
+      staging_{StagingPool(link.mine->staging, kStagingBlockBytes, true),
+               StagingPool(link.stage, kTransitBlockBytes,
+                           link.stage.size() >= 2 * kLanes * kTransitBlockBytes)},
       out_{Outbox(link_, staging_, 0), Outbox(link_, staging_, 1), Outbox(link_, staging_, 2),
            Outbox(link_, staging_, 3)},
       in_{Inbox(link_, 0), Inbox(link_, 1), Inbox(link_, 2), Inbox(link_, 3)} {}
@@ -52,6 +55,7 @@ bool ShmEndpoint::push() {
     if (!outbox.pending()) continue;
     moved |= outbox.push();
     if (outbox.pending()) {
+      for (Outbox& other : out_) other.collect();  // what it waits for
       missed();
     } else {
       --traffic_.pending;

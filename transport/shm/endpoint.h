@@ -49,7 +49,7 @@ class ShmEndpoint final : public Endpoint {
 
   Traffic& traffic_;
   const PeerLink link_;
-  StagingPool staging_;
+  Staging staging_;
   std::array<Outbox, kLanes> out_;
   std::array<Inbox, kLanes> in_;
   std::uint64_t missed_at_ = 0;  // traffic_.idles when something was not there last

@@ -100,7 +100,7 @@ void Inbox::locate(const Descriptor& descriptor) {
       source_ = link_.same_process ? Source::kClaim : Source::kCross;
       if (source_ == Source::kClaim)
         data_ = reinterpret_cast<const std::byte*>(static_cast<std::uintptr_t>(where_));
-      if (source_ == Source::kCross && !link_.we_read_it) damaged("an announcement");
+      if (source_ == Source::kCross && link_.landing.empty()) damaged("an announcement");
       return;
   }
   damaged("an announcement");

@@ -6,13 +6,16 @@
 namespace tutti {
 namespace {
 
-/// A long staged message goes in fragments of this many blocks, so that filling one and reading
-/// another overlap.
-constexpr int kFragmentBlocks = 4;
+/// A long staged message goes in fragments, so that filling one and reading another overlap: of at
+/// most so many blocks, and of a quarter of what is left where it fills more than a block.
+constexpr std::size_t kFragmentBlocks = 4;
+constexpr std::size_t kFragments = 4;
+/// What the small blocks may be used for as long as there are large ones.
+constexpr std::size_t kSmallBytes = std::size_t{8} << 10;
 
 }  // namespace
 
-Outbox::Outbox(const PeerLink& link, StagingPool& staging, int lane)
+Outbox::Outbox(const PeerLink& link, Staging& staging, int lane)
     : link_(link),
       staging_(staging),
       lane_(lane),
@@ -86,25 +89,47 @@ bool Outbox::announce(const Piece& piece, bool more, std::size_t& done) {
 }
 
 bool Outbox::stage(const Piece& piece, bool more, std::size_t& done) {
+  const Stores stores = piece.bytes >= kStreamedBytes ? Stores::kStreaming : Stores::kCached;
   while (done < piece.bytes) {
     if (next_ > limit_ && !refresh()) return false;
-    const std::size_t blocks = (piece.bytes - done + kStagingBlockBytes - 1) / kStagingBlockBytes;
-    const int want = static_cast<int>(std::min<std::size_t>(blocks, kFragmentBlocks));
-    auto run = staging_.take(lane_, want);
-    if (run.mask == 0 && refresh()) run = staging_.take(lane_, want);
-    if (run.mask == 0) return false;
-    Descriptor descriptor;
-    descriptor.where = run.offset();
-    descriptor.bytes = std::min(run.bytes(), piece.bytes - done);
-    copy_bytes(link_.mine->staging + run.offset(), piece.data + done, descriptor.bytes,
-               Stores::kCached);
+    Blocks blocks = take(piece.bytes - done);
+    if (blocks.pool == nullptr && refresh()) blocks = take(piece.bytes - done);
+    if (blocks.pool == nullptr) return false;
+    const std::span<std::byte> to = blocks.pool->bytes(blocks.run);
+    Descriptor descriptor = describe(blocks);
+    descriptor.bytes = std::min(to.size(), piece.bytes - done);
+    copy_bytes(to.data(), piece.data + done, descriptor.bytes, stores);
     done += descriptor.bytes;
     descriptor.more = more || done < piece.bytes;
-    blocks_[next_ % kWindow] = run.mask;
+    blocks_[next_ % kWindow] = blocks;
     ++staged_lines_;
     describe_line(descriptor);
   }
   return true;
+}
+
+/// Blocks for the next fragment of a piece that has `left` bytes to go. No pool: none are free.
+Outbox::Blocks Outbox::take(std::size_t left) {
+  if (left > kSmallBytes) {
+    const std::size_t want =
+        std::clamp<std::size_t>(left / (kFragments * kTransitBlockBytes), 1, kFragmentBlocks);
+    const auto run = staging_.large.take(lane_, static_cast<int>(want));
+    if (run.blocks > 0) return {&staging_.large, run};
+    if (staging_.large.holds(lane_)) return {};  // soon there will be some
+  }
+  const std::size_t want =
+      (std::min(left, kSmallBytes) + kStagingBlockBytes - 1) / kStagingBlockBytes;
+  const auto run = staging_.small.take(lane_, static_cast<int>(want));
+  return {run.blocks > 0 ? &staging_.small : nullptr, run};
+}
+
+/// Where blocks lie, for the reader.
+Descriptor Outbox::describe(const Blocks& blocks) const {
+  const std::byte* const data = blocks.pool->bytes(blocks.run).data();
+  if (blocks.pool == &staging_.small)
+    return {.where = static_cast<std::uint64_t>(data - link_.mine->staging),
+            .place = Place::kStaged};
+  return {.where = static_cast<std::uint64_t>(data - link_.own->base()), .place = Place::kSegment};
 }
 
 Place Outbox::place_of(const Piece& piece, std::uint64_t& where) const {
@@ -112,7 +137,7 @@ Place Outbox::place_of(const Piece& piece, std::uint64_t& where) const {
     where = *offset;
     return Place::kSegment;
   }
-  const bool in_place = link_.same_process || (link_.it_reads_us && piece.bytes > kStagedBytes);
+  const bool in_place = link_.same_process || piece.bytes > link_.cross_from;
   if (!in_place) return Place::kStaged;
   where = reinterpret_cast<std::uintptr_t>(piece.data);
   return Place::kAddress;
@@ -153,10 +178,10 @@ bool Outbox::refresh() {
 
 void Outbox::give_staging_back(std::uint64_t from, std::uint64_t to) {
   for (std::uint64_t line = from; line <= to; ++line) {
-    std::uint32_t& blocks = blocks_[line % kWindow];
-    if (blocks == 0) continue;
-    staging_.give(lane_, blocks);
-    blocks = 0;
+    Blocks& blocks = blocks_[line % kWindow];
+    if (blocks.pool == nullptr) continue;
+    blocks.pool->give(lane_, blocks.run);
+    blocks.pool = nullptr;
     --staged_lines_;
   }
 }

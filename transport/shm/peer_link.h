@@ -12,11 +12,13 @@
 namespace tutti {
 
 struct PeerLink {
+  static constexpr std::size_t kNeverCross = static_cast<std::size_t>(-1);
+
   int rank = 0;
   int pid = 0;
   bool same_process = false;
-  bool it_reads_us = false;  // by process_vm_readv
-  bool we_read_it = false;
+  bool we_read_it = false;               // we can, by process_vm_readv
+  std::size_t cross_from = kNeverCross;  // longer messages to it are so read; others are staged
   bool fenced = false;           // membarrier() is not offered everywhere: stores order themselves
   Edge* mine = nullptr;          // what this rank writes: in its own segment
   const Edge* theirs = nullptr;  // what the peer writes: in the peer's segment
@@ -24,7 +26,8 @@ struct PeerLink {
   OwnSegment* own = nullptr;
   PeerSegment* segment = nullptr;
   FaultBoard* faults = nullptr;
-  std::span<std::byte> landing;  // for all lanes together
+  std::span<std::byte> stage;    // for long messages to it
+  std::span<std::byte> landing;  // for long messages from it; both for all lanes together
 
   /// "rank 3"
   std::string name() const { return "rank " + std::to_string(rank); }

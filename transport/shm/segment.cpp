@@ -114,7 +114,7 @@ PeerSegment::PeerSegment(UniqueFd fd, int rank, int size)
   if (file_bytes_ < layout_.arena) throw refuse("is too short");
   const int seals = fcntl(fd_.get(), F_GET_SEALS);
   if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) throw refuse("could shrink");
-  front_ = Mapping(fd_.get(), 0, layout_.scratch + kScratchBytes, Mapping::Access::kRead);
+  front_ = Mapping(fd_.get(), 0, layout_.transit + kTransitBytes, Mapping::Access::kRead);
   base_ = front_.data();
   if (header().magic != kSegmentMagic || header().rank != rank || header().size != size)
     throw refuse("is of another world or version");
@@ -125,8 +125,8 @@ PeerSegment::PeerSegment(std::shared_ptr<OwnSegment> owner, int size)
 
 bool PeerSegment::inside(std::uint64_t offset, std::uint64_t bytes) {
   if (offset < layout_.scratch) return false;
-  const std::uint64_t end_of_scratch = layout_.scratch + kScratchBytes;
-  if (offset < end_of_scratch) return bytes <= end_of_scratch - offset;
+  const std::uint64_t end_of_transit = layout_.transit + kTransitBytes;
+  if (offset < end_of_transit) return bytes <= end_of_transit - offset;
   if (offset < layout_.arena || offset >= kMaxSegmentBytes) return false;
   const auto fits = [&] { return offset <= file_bytes_ && bytes <= file_bytes_ - offset; };
   if (fits()) return true;

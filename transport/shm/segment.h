@@ -27,7 +27,10 @@ class OwnSegment {
   }
   std::span<std::byte> scratch() { return {memory_.data() + layout_.scratch, kScratchBytes}; }
 
-  /// The offset of memory that peers can read: scratch, or from allocate(). None for other memory.
+  std::span<std::byte> transit() { return {memory_.data() + layout_.transit, kTransitBytes}; }
+
+  /// The offset of memory that peers can read: scratch, transit, or from allocate(). None for other
+  /// memory.
   std::optional<std::uint64_t> offset_of(const std::byte* data, std::size_t bytes) const {
     const auto offset = static_cast<std::size_t>(data - memory_.data());  // wraps if below
     if (offset < layout_.scratch || offset >= memory_.bytes()) return std::nullopt;
@@ -66,8 +69,8 @@ class PeerSegment {
   /// Whether `offset` is user memory (the arena), which its owner may want back.
   bool is_arena(std::uint64_t offset) const { return offset >= layout_.arena; }
 
-  /// Bytes of the peer's scratch or arena at `offset`; at most `bytes`, and perhaps fewer. Empty if
-  /// offset … offset+bytes-1 is not all inside. Peer-given numbers are safe here. Throws
+  /// Bytes of the peer's scratch, transit or arena at `offset`; at most `bytes`, and perhaps fewer.
+  /// Empty if offset … offset+bytes-1 is not all inside. Peer-given numbers are safe here. Throws
   /// TUTTI_NO_MEMORY if it cannot be mapped.
   std::span<const std::byte> at(std::uint64_t offset, std::uint64_t bytes);
 
@@ -78,7 +81,7 @@ class PeerSegment {
   // Shared: ranks that are threads of one process read one mapping, whoever of them leaves first.
   std::shared_ptr<OwnSegment> owner_;
   UniqueFd fd_;
-  Mapping front_;                 // header to scratch
+  Mapping front_;                 // header to transit
   std::vector<Mapping> windows_;  // of the arena, mapped when first read
   const std::byte* base_ = nullptr;
   std::size_t file_bytes_ = 0;

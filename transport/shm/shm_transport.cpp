@@ -25,42 +25,39 @@ ShmTransport::ShmTransport(const World& world, Joined joined, std::unique_ptr<Li
       pid_(getpid()),
       warnings_(world.warnings),
       report_every_(world.stall_report),
-      caps_{.inline_bytes = kInlineBytes, .window = kWindow, .scratch_bytes = kScratchBytes},
+      caps_(shm_caps(world.size, joined.cpus)),
       joined_(std::move(joined)),
       faults_(rank_, *joined_.control, *joined_.own, joined_.peers),
-      waiter_(joined_.control->of(rank_), wait_tuning(joined_.oversubscribed), joined_.membarrier),
+      waiter_(joined_.control->of(rank_), wait_tuning(joined_.oversubscribed()),
+              joined_.membarrier),
       watch_(*joined_.control, rank_, joined_.pids),
       timeout_(world.call_timeout),
       life_(std::move(life)) {
+  const bool cross_memory = world.cross_memory == CrossMemory::kAlways || joined_.oversubscribed();
   endpoints_.resize(static_cast<std::size_t>(size_));
-  if (size_ > 1) landing_ = Mapping::private_memory(kLandingBytes);
   for (int peer = 0; peer < size_; ++peer)
     if (peer != rank_)
       endpoints_[static_cast<std::size_t>(peer)] =
-          std::make_unique<ShmEndpoint>(traffic_, link_to(peer));
-  if (world.cross_memory && world.warnings) warn_of_copies();
+          std::make_unique<ShmEndpoint>(traffic_, link_to(peer, cross_memory));
+  if (world.cross_memory != CrossMemory::kNever && world.warnings) warn_of_copies();
 }
 
-PeerLink ShmTransport::link_to(int peer) {
+PeerLink ShmTransport::link_to(int peer, bool cross_memory) {
   const auto index = static_cast<std::size_t>(peer);
-  const std::size_t share = kLandingBytes / static_cast<std::size_t>(size_ - 1);
-  const std::size_t place = index - (peer > rank_ ? 1 : 0);
   PeerSegment& segment = *joined_.peers[index];
   PeerLink link;
   link.rank = peer;
   link.pid = joined_.pids[index];
   link.same_process = joined_.same_process[index];
-  // acquire: partner is Start::probe(), before the barrier
-  link.it_reads_us = segment.header().can_read[rank_].load(std::memory_order_acquire) != 0;
   link.we_read_it = own().header().can_read[peer].load(std::memory_order_relaxed) != 0;
-  link.fenced = !joined_.membarrier && joined_.oversubscribed;
+  link.fenced = !joined_.membarrier && joined_.oversubscribed();
   link.mine = &own().edge(peer);
   link.theirs = &segment.edge(rank_);
   link.control = &joined_.control->of(peer);
   link.own = &own();
   link.segment = &segment;
   link.faults = &faults_;
-  link.landing = {landing_.data() + place * share, share};
+  share_transit(link, cross_memory);
   return link;
 }
 
@@ -73,6 +70,21 @@ bool ShmTransport::copied_between(int a, int b) const {
   };
   const auto pid_of = [this](int rank) { return joined_.pids[static_cast<std::size_t>(rank)]; };
   return pid_of(a) != pid_of(b) && !(reads(a, b) && reads(b, a));
+}
+
+/// Divides the peer's part of the transit area between messages to it and from it.
+void ShmTransport::share_transit(PeerLink& link, bool cross_memory) {
+  if (link.same_process) return;
+  const std::size_t part =
+      kTransitBytes / static_cast<std::size_t>(size_ - 1) / kPageBytes * kPageBytes;
+  const auto index = static_cast<std::size_t>(link.rank - (link.rank > rank_ ? 1 : 0));
+  const std::span<std::byte> all = own().transit().subspan(index * part, part);
+  link.landing = all.first(cross_memory && link.we_read_it ? part / 2 : 0);
+  link.stage = all.subspan(link.landing.size());
+  // acquire: partner is Start::probe(), before the barrier
+  const bool it_reads_us =
+      link.segment->header().can_read[rank_].load(std::memory_order_acquire) != 0;
+  if (cross_memory && it_reads_us) link.cross_from = std::min(kStagedBytes, link.stage.size());
 }
 
 /// Once per world: the lowest rank that is concerned says it.
@@ -88,7 +100,7 @@ void ShmTransport::warn_of_copies() const {
     if (concerned(lower) < size_) return;
   std::fprintf(stderr,
                "tutti: rank %d: this system does not let rank %d and this one read each other's "
-               "memory (process_vm_readv): large messages are copied twice, except from memory of "
+               "memory (process_vm_readv): long messages are copied twice, except from memory of "
                "tutti_alloc()\n",
                rank_, peer);
 }
@@ -225,6 +237,14 @@ ShmTransport::~ShmTransport() {
   } catch (const Error&) {
     // A peer's receipts are damaged; the world is poisoned, and nobody waits for this rank.
   }
+}
+
+Caps shm_caps(int size, int cpus) {
+  return {.inline_bytes = kInlineBytes,
+          .staged_bytes = size > cpus ? kStagedBytes : static_cast<std::size_t>(-1),
+          .window = kWindow,
+          .scratch_bytes = kScratchBytes,
+          .cpus = cpus};
 }
 
 std::unique_ptr<Transport> start_shm_transport(const World& world, Rendezvous* rendezvous) {

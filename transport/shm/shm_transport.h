@@ -38,9 +38,10 @@ class ShmTransport final : public Transport {
 
  private:
   OwnSegment& own() { return *joined_.own; }
-  PeerLink link_to(int peer);
+  PeerLink link_to(int peer, bool cross_memory);
   /// Whether neither of two ranks may rely on reading the other's memory.
   bool copied_between(int a, int b) const;
+  void share_transit(PeerLink& link, bool cross_memory);
   void warn_of_copies() const;
   bool push_all();
   void look();
@@ -59,7 +60,6 @@ class ShmTransport final : public Transport {
   const std::chrono::milliseconds report_every_;
   const Caps caps_;
   Joined joined_;
-  Mapping landing_;  // where views of memory that is not mapped are read to
   FaultBoard faults_;
   Traffic traffic_;
   std::vector<std::unique_ptr<ShmEndpoint>> endpoints_;  // by rank; own: null

@@ -1,10 +1,11 @@
-// Which blocks of an edge's staging area are in use. The four lanes share them; each can always
-// get one, or a lane that waits for another one's reader could wait for ever.
+// Which blocks of a staging area are in use. The four lanes of an edge share it.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "transport/shm/layout.h"
 
@@ -12,45 +13,77 @@ namespace tutti {
 
 class StagingPool {
  public:
-  /// Neighbouring blocks, as a mask. `mask` 0: none.
+  /// Neighbouring blocks. `blocks` 0: none.
   struct Run {
-    std::uint32_t mask = 0;
-    std::size_t offset() const {
-      return static_cast<std::size_t>(std::countr_zero(mask)) * kStagingBlockBytes;
-    }
-    std::size_t bytes() const {
-      return static_cast<std::size_t>(std::popcount(mask)) * kStagingBlockBytes;
-    }
+    std::uint64_t mask = 0;
+    int blocks = 0;
   };
+
+  /// At most 64 blocks. Where `fair`, each lane can always get a block: else a lane that waits for
+  /// another one's reader could wait for ever.
+  StagingPool(std::span<std::byte> area, std::size_t block_bytes, bool fair)
+      : area_(area),
+        block_bytes_(block_bytes),
+        blocks_(static_cast<int>(std::min<std::size_t>(area.size() / block_bytes, 64))),
+        fair_(fair),
+        free_(blocks_ == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << blocks_) - 1),
+        free_blocks_(blocks_) {}
 
   /// Up to `want` (at least 1) neighbouring blocks for `lane`: the longest run that may be had.
   Run take(int lane, int want) {
-    int waiting = 0;  // other lanes that hold none
-    for (int other = 0; other < kLanes; ++other) waiting += other != lane && held_[other] == 0;
-    const int may = std::popcount(free_) - waiting;
-    Run run = longest(want < may ? want : may);
+    int may = free_blocks_;
+    if (fair_) {
+      for (int other = 0; other < kLanes; ++other) may -= other != lane && held_[other] == 0;
+    }
+    const Run run = longest(std::min(want, may));
     free_ &= ~run.mask;
-    held_[lane] |= run.mask;
+    free_blocks_ -= run.blocks;
+    held_[lane] += run.blocks;
     return run;
   }
 
-  void give(int lane, std::uint32_t mask) {
-    free_ |= mask;
-    held_[lane] &= ~mask;
+  void give(int lane, const Run& run) {
+    free_ |= run.mask;
+    free_blocks_ += run.blocks;
+    held_[lane] -= run.blocks;
+  }
+
+  bool holds(int lane) const { return held_[lane] > 0; }
+  /// Where the run lies.
+  std::span<std::byte> bytes(const Run& run) const {
+    return area_.subspan(static_cast<std::size_t>(std::countr_zero(run.mask)) * block_bytes_,
+                         static_cast<std::size_t>(run.blocks) * block_bytes_);
   }
 
  private:
+  /// The first run of `limit` free blocks, or of as many as there are.
   Run longest(int limit) const {
-    for (int n = limit; n > 0; --n) {
-      const std::uint32_t run = (1u << n) - 1;
-      for (int at = 0; at + n <= kStagingBlocks; ++at)
-        if ((free_ >> at & run) == run) return {run << at};
+    if (limit <= 0 || free_ == 0) return {};
+    std::uint64_t starts = free_;  // of runs of `n`
+    int n = 1;
+    for (; n < limit; ++n) {
+      const std::uint64_t longer = starts & free_ >> n;
+      if (longer == 0) break;
+      starts = longer;
     }
-    return {};
+    const std::uint64_t run = (std::uint64_t{1} << n) - 1;
+    return {run << std::countr_zero(starts), n};
   }
 
-  std::uint32_t free_ = (1u << kStagingBlocks) - 1;
-  std::uint32_t held_[kLanes] = {};
+  const std::span<std::byte> area_;
+  const std::size_t block_bytes_;
+  const int blocks_;
+  const bool fair_;
+  std::uint64_t free_;
+  int free_blocks_;
+  int held_[kLanes] = {};
+};
+
+/// The areas of one edge: `small` in the edge itself, where every lane can always get a block, and
+/// `large`, which may be used up or absent.
+struct Staging {
+  StagingPool small;
+  StagingPool large;
 };
 
 }  // namespace tutti

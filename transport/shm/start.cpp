@@ -30,6 +30,7 @@ struct CardText {
   std::uint64_t id = 0;
   std::uint64_t probe = 0;  // address of a word that holds `id`
   std::uint64_t cpus[kMaskWords] = {};
+  std::uint64_t quota = 0;  // CPUs that control groups grant it
   std::uint64_t membarrier = 0;
 };
 static_assert(sizeof(CardText) <= 4096);
@@ -106,14 +107,16 @@ void Start::exchange() {
   if (cards.size() != joined_.peers.size())
     throw Error(TUTTI_INTERNAL, "the rendezvous lost a rank's card");
   CpuMask cpus(kMaskWords);
+  std::uint64_t quota = kMaskWords * 64;
   for (int peer = 0; peer < world_.size; ++peer) {
     Card& card = cards[static_cast<std::size_t>(peer)];
     const CardText text = read_card(card, peer);
     joined_.membarrier = joined_.membarrier && text.membarrier != 0;
     for (std::size_t word = 0; word < kMaskWords; ++word) cpus[word] |= text.cpus[word];
+    quota = std::min(quota, text.quota);
     if (peer != world_.rank) meet_peer(peer, std::move(card));
   }
-  joined_.oversubscribed = world_.size > usable_cpus(cpus);
+  joined_.cpus = std::max(std::min(count_cpus(cpus), static_cast<int>(quota)), 1);
 }
 
 Card Start::make_card() {
@@ -121,6 +124,7 @@ Card Start::make_card() {
   text.id = id_;
   text.probe = reinterpret_cast<std::uintptr_t>(&id_);
   text.membarrier = joined_.membarrier ? 1 : 0;
+  text.quota = static_cast<std::uint64_t>(quota_cpus());
   const CpuMask mask = allowed_cpus();
   std::copy_n(mask.begin(), std::min(mask.size(), kMaskWords), text.cpus);
   Card card;
@@ -151,7 +155,7 @@ void Start::meet_peer(int peer, Card card) {
   if (card.fds.size() != (peer == 0 ? 2 : 1)) refuse_card(peer);
   joined_.peers[index] = std::make_unique<PeerSegment>(std::move(card.fds[0]), peer, world_.size);
   if (peer == 0) joined_.control = std::make_shared<Control>(std::move(card.fds[1]), world_.size);
-  if (world_.cross_memory) probe(peer, text.probe, text.id);
+  if (world_.cross_memory != CrossMemory::kNever) probe(peer, text.probe, text.id);
 }
 
 /// Says, where the peers see it, whether this rank can read that one's memory.

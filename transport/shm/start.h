@@ -19,8 +19,10 @@ struct Joined {
   std::vector<std::unique_ptr<PeerSegment>> peers;  // by rank; own: null
   std::vector<int> pids;                            // by rank
   std::vector<bool> same_process;                   // by rank
+  int cpus = 1;                                     // that all ranks together may use
   bool membarrier = true;                           // every rank can use it
-  bool oversubscribed = false;                      // more ranks than CPUs that they may use
+
+  bool oversubscribed() const { return peers.size() > static_cast<std::size_t>(cpus); }
 };
 
 /// The steps of a start, in this order. Collective. A world of one needs no rendezvous (null).
