@@ -3,9 +3,12 @@
 // TUTTI_SEED sets the seed of the mixed forms, TUTTI_VERIFY_RANKS the greatest size.
 #include "collectives/verify.h"
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "collectives/verify/sweep.h"
 #include "kernels/error.h"
@@ -52,6 +55,28 @@ TEST_CASE("every generator is right for 1 to 33 ranks, every root, awkward count
     CHECK(row.cases > 0);
     CHECK(row.failed == 0);
   }
+}
+
+TEST_CASE("a sampled sweep proves many ranks with few tiles, and few ranks with any number") {
+  const auto messages = [](int size, std::uint64_t seed) {
+    const Sweep sweep{.sizes = {size},
+                      .collectives = {Collective::kAllReduce},
+                      .algorithms = {"two_shot"},
+                      .sampled = true,
+                      .seed = seed};
+    const std::vector<SweepRow> rows = run_sweep(sweep, [](std::size_t, std::size_t) {});
+    REQUIRE(rows.size() == 1);
+    INFO(rows[0].first_fault);
+    CHECK(rows[0].cases == 1);
+    CHECK(rows[0].failed == 0);
+    return rows[0].messages;
+  };
+  std::set<std::uint64_t> few, many;  // tiles that were proven
+  for (std::uint64_t seed = 1; seed <= 24; ++seed) few.insert(messages(5, seed) / (2 * 5 * 4));
+  for (std::uint64_t seed = 1; seed <= 6; ++seed)
+    many.insert(messages(500, seed) / (2 * 500 * 499));
+  CHECK(few == std::set<std::uint64_t>{1, 2, 17, 33});
+  CHECK(many == std::set<std::uint64_t>{1, 2});
 }
 
 TEST_CASE("the plans that people get wrong are rejected for the right reason") {

@@ -39,7 +39,8 @@ struct Sweep {
   std::vector<std::string>
       algorithms{};           // names; empty: all, with more shards than variants() lists
   std::optional<int> root{};  // of the broadcast; none: every root
-  bool sampled = false;       // one seeded root, count, trip count and form a size
+  // One seeded root, count, trip count and form a size; of millions of messages a tile, few tiles.
+  bool sampled = false;
   std::uint64_t seed = 1;
   int threads = 2;
   double timeout_s = 0;       // 0: none
