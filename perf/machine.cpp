@@ -1,3 +1,5 @@
+// Much of this is what topology/ detects too. The sweep does not ask it: it sees of Tutti what any
+// program sees, the public header, which has no call for what only a report wants to know.
 #include "perf/machine.h"
 
 #include <fmt/format.h>
