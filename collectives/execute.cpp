@@ -210,12 +210,15 @@ bool Executor::gather_views(int lane_number) {
   return true;
 }
 
+Stores Executor::stores_to(Buffer buffer) const {
+  return buffer == Buffer::kOutput ? launch_->output_stores : Stores::kCached;
+}
+
 // A move from a peer: the transport knows the best way to bring bytes to their place.
 bool Executor::fetch(int lane_number, const Step& step) {
   Lane& lane = lanes_[static_cast<std::size_t>(lane_number)];
   Endpoint& endpoint = *lane.sources[0].endpoint;
-  const Stores stores =
-      step.ref.buffer == Buffer::kOutput ? launch_->final_stores : Stores::kCached;
+  const Stores stores = stores_to(step.ref.buffer);
   do {
     auto* to = const_cast<std::byte*>(lane.target.base);  // NOLINT: output or scratch
     const View view = endpoint.fetch(lane_number, launch_->record.hash, to + lane.done,
@@ -243,10 +246,13 @@ bool Executor::reduce(int lane_number, const Step& step) {
     if (!gather_views(lane_number)) return false;
     const std::size_t bytes = std::min(lane.common, lane.target.left);
     auto* to = const_cast<std::byte*>(lane.target.base);  // NOLINT: output or scratch
-    const bool same = lane.sources.size() == 1 && lane.data[0] == to && finish.divisor == 1;
-    if (bytes > 0 && !same) {
-      kernel(to, lane.data.data(), lane.sources.size(), bytes / launch_->element_bytes, finish,
-             Stores::kCached);
+    const auto sources = std::span(lane.data).first(lane.sources.size());
+    // Lines that are read anyway are in the cache already: storing past it would throw them out.
+    const bool in_place = std::find(sources.begin(), sources.end(), to) != sources.end();
+    const bool nothing = in_place && sources.size() == 1 && finish.divisor == 1;
+    if (bytes > 0 && !nothing) {
+      kernel(to, sources.data(), sources.size(), bytes / launch_->element_bytes, finish,
+             in_place ? Stores::kCached : stores_to(step.ref.buffer));
     }
     lane.done += bytes;
     advance(lane, lane.target, bytes);

@@ -57,6 +57,7 @@ class Executor {
   bool reduce(int lane, const Step& step);
   void start_reduce(Lane& lane, const Step& step);
   bool gather_views(int lane);
+  Stores stores_to(Buffer buffer) const;
   bool fetch(int lane, const Step& step);
   void scale(const Step& step, const LoopVars& vars);
   Source local_source(Lane& lane, const Ref& ref, const LoopVars& vars);

@@ -64,7 +64,7 @@ std::unique_ptr<const Launch> make_launch(const CallKey& key, const ReduceOp& op
   launch->scalar = op.scalar;
   if (op.average) launch->finish.divisor = static_cast<std::uint32_t>(transport.size());
   if (key.count * launch->element_bytes >= kStreamBytes) {
-    launch->final_stores = Stores::kStreaming;
+    launch->output_stores = Stores::kStreaming;
   }
   launch->record = record_of(key, variant);
   return launch;

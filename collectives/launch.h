@@ -52,8 +52,8 @@ struct Launch {
   ScaleKernel scale = nullptr;
   std::uint64_t scalar = 0;
   Finish finish;
-  Stores final_stores = Stores::kCached;  // of results that nobody reads again in this call
-  CallRecord record;                      // all but its sequence
+  Stores output_stores = Stores::kCached;  // of what moves to the output, or is combined there
+  CallRecord record;                       // all but its sequence
 };
 
 /// Binds `variant` to a call on a transport. `forced`: the name that the caller gave, or empty.

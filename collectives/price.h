@@ -55,7 +55,7 @@ struct Coefficients {
   // Lines that a peer has read must be won back before they are written again. Charged when written
   // memory is sent, since its owner will write it again.
   PerByte reclaim{60e-12, 5e-12, 0};
-  double dram_s_per_byte = 28e-12;  // the memory bus, shared by all cores: a floor under everything
+  double dram_s_per_byte = 22e-12;  // the memory bus, shared by all cores: a floor under everything
 
   // Arithmetic, in seconds per source byte: a reduction takes the longer of this and its bytes.
   std::array<double, kDtypes> combine_s_per_byte = {
