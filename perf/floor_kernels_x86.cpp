@@ -31,49 +31,42 @@ constexpr std::size_t kLanes = kFloorBlock / kLaneFloats;
   }
 }
 
-[[gnu::always_inline]] inline void pass_cached(Inputs inputs, Outputs outputs, std::size_t first,
-                                               std::size_t last) {
+template <Store kStore>
+[[gnu::always_inline]] inline void store_lane(float* output, const Lane& lane) {
+  if constexpr (kStore == Store::kCached) {
+    std::memcpy(output, &lane, sizeof lane);
+  } else {
+    const __m128 low{lane[0], lane[1], lane[2], lane[3]};
+    const __m128 high{lane[4], lane[5], lane[6], lane[7]};
+    _mm_stream_ps(output, low);
+    _mm_stream_ps(output + 4, high);
+  }
+}
+
+template <Store kStore>
+[[gnu::always_inline]] inline void pass(Inputs inputs, Outputs outputs, std::size_t first,
+                                        std::size_t last) {
   for (std::size_t at = first; at < last; at += kFloorBlock) {
     Lane sum[kLanes];
     sum_block(inputs, at, sum);
     for (float* output : outputs) {
 #pragma GCC unroll 8
       for (std::size_t lane = 0; lane < kLanes; ++lane)
-        std::memcpy(output + at + lane * kLaneFloats, &sum[lane], sizeof(Lane));
+        store_lane<kStore>(output + at + lane * kLaneFloats, sum[lane]);
     }
   }
-}
-
-[[gnu::always_inline]] inline void stream_lane(float* output, const Lane& lane) {
-  const __m128 low{lane[0], lane[1], lane[2], lane[3]};
-  const __m128 high{lane[4], lane[5], lane[6], lane[7]};
-  _mm_stream_ps(output, low);
-  _mm_stream_ps(output + 4, high);
-}
-
-[[gnu::always_inline]] inline void pass_streaming(Inputs inputs, Outputs outputs, std::size_t first,
-                                                  std::size_t last) {
-  for (std::size_t at = first; at < last; at += kFloorBlock) {
-    Lane sum[kLanes];
-    sum_block(inputs, at, sum);
-    for (float* output : outputs) {
-#pragma GCC unroll 8
-      for (std::size_t lane = 0; lane < kLanes; ++lane)
-        stream_lane(output + at + lane * kLaneFloats, sum[lane]);
-    }
-  }
-  _mm_sfence();
+  if constexpr (kStore == Store::kStreaming) _mm_sfence();
 }
 
 [[gnu::target("avx2")]] void pass_avx2(Inputs inputs, Outputs outputs, std::size_t first,
                                        std::size_t last, Store store) {
-  if (store == Store::kCached) pass_cached(inputs, outputs, first, last);
-  if (store == Store::kStreaming) pass_streaming(inputs, outputs, first, last);
+  if (store == Store::kCached) pass<Store::kCached>(inputs, outputs, first, last);
+  if (store == Store::kStreaming) pass<Store::kStreaming>(inputs, outputs, first, last);
 }
 
 void pass_sse2(Inputs inputs, Outputs outputs, std::size_t first, std::size_t last, Store store) {
-  if (store == Store::kCached) pass_cached(inputs, outputs, first, last);
-  if (store == Store::kStreaming) pass_streaming(inputs, outputs, first, last);
+  if (store == Store::kCached) pass<Store::kCached>(inputs, outputs, first, last);
+  if (store == Store::kStreaming) pass<Store::kStreaming>(inputs, outputs, first, last);
 }
 
 }  // namespace
