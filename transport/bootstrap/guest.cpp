@@ -99,7 +99,7 @@ void send(const Channel& channel, const Message& message, Clock::time_point unti
   }
 }
 
-class Guest : public Rendezvous {
+class Guest final : public Rendezvous {
  public:
   explicit Guest(const World& world)
       : world_(world), channel_(join(world, Clock::now() + world.start_timeout)) {}

@@ -40,7 +40,7 @@ Door open_door(const World& world) {
   }
 }
 
-class Host : public Rendezvous {
+class Host final : public Rendezvous {
  public:
   explicit Host(const World& world) : world_(world), peers_(static_cast<std::size_t>(world.size)) {
     telling_all([&] { gather(); });

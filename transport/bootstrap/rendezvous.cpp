@@ -9,7 +9,7 @@ namespace tutti {
 namespace {
 
 /// A world of one: nobody to meet.
-class Alone : public Rendezvous {
+class Alone final : public Rendezvous {
  public:
   std::vector<Card> exchange(Card mine) override {
     std::vector<Card> cards;
