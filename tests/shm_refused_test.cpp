@@ -139,6 +139,7 @@ TEST_CASE("where process_vm_readv is refused messages are copied, and one rank s
     CAPTURE(refused);
     const CapturedStderr said;
     const auto prepare = [&](int rank) {
+      setenv("TUTTI_CROSS_MEMORY", "1", 1);
       if (refused == -1 || refused == rank)
         expect(refuse(SYS_process_vm_readv, EPERM), "no filter");
     };
@@ -178,6 +179,6 @@ TEST_CASE("process_vm_readv that is refused after the start is an error that nam
     expect(text.find("'s memory cannot be read (pid ") != std::string::npos, text);
     expect(text.find("rank " + std::to_string(rank) + ": all_reduce #1") == 0, text);
   };
-  CHECK(run_prepared(
-            2, [](int) {}, body) == "");
+  const auto prepare = [](int) { setenv("TUTTI_CROSS_MEMORY", "1", 1); };
+  CHECK(run_prepared(2, prepare, body) == "");
 }
