@@ -105,8 +105,8 @@ bool can_read_across() {
 void print_access(const Machine& machine) {
   fmt::print("\nLarge messages\n");
   print_row("other processes' memory",
-            can_read_across() ? "can be read (process_vm_readv), unless TUTTI_CROSS_MEMORY is 0"
-                              : "cannot be read here: messages outside tutti_alloc() are copied");
+            can_read_across() ? "can be read (process_vm_readv): done where ranks share cores"
+                              : "cannot be read here: long messages are always staged");
   const std::string pages = machine.shared_huge_pages;
   const bool huge =
       pages == "always" || pages == "within_size" || pages == "advise" || pages == "force";
