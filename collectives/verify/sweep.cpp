@@ -38,9 +38,8 @@ std::vector<std::size_t> counts_of(int size) {
 }
 
 std::vector<std::uint32_t> trips_of(const Sweep& sweep) {
-  std::vector<std::uint32_t> trips = {1, 2, sweep.window + 1, 2 * sweep.window + 1};
-  trips.erase(std::unique(trips.begin(), trips.end()), trips.end());
-  return trips;
+  if (sweep.window == 1) return {1, 2, 3};
+  return {1, 2, sweep.window + 1, 2 * sweep.window + 1};
 }
 
 template <typename T>
