@@ -73,6 +73,7 @@ double decoded(const DtypeName& dtype, const std::byte* at) {
 std::vector<double> decoded_all(const DtypeName& dtype, const std::vector<std::byte>& bytes) {
   std::vector<double> values;
   const std::size_t element_bytes = tutti_dtype_size(dtype.value);
+  values.reserve(bytes.size() / element_bytes);
   for (std::size_t at = 0; at < bytes.size(); at += element_bytes)
     values.push_back(decoded(dtype, &bytes[at]));
   return values;
