@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "kernels/error.h"
+#include "tests/leaks.h"
 
 namespace tutti::test {
 namespace {
@@ -37,7 +38,8 @@ Child start(const World& world, const std::function<void(const World&)>& body) {
   const pid_t pid = fork();
   expect(pid >= 0, "fork");
   if (pid == 0) {
-    const Outcome outcome = outcome_of(world, body);
+    Outcome outcome = outcome_of(world, body);
+    if (leaks()) outcome = {TUTTI_INTERNAL, "leaks memory after: " + outcome.text};
     const std::string told = std::to_string(outcome.status) + " " + outcome.text;
     _exit(write(to.get(), told.data(), told.size()) > 0 ? 0 : 1);
   }

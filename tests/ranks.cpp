@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/leaks.h"
+
 namespace tutti::test {
 namespace {
 
@@ -73,7 +75,8 @@ std::string run_processes(int size, const ConfigBody& body, const std::string& a
     expect(child >= 0, "fork");
     if (child == 0) {
       close(pipe_fds[0]);
-      const std::string failure = failure_of(rank, body, config_of(rank, size, address));
+      std::string failure = failure_of(rank, body, config_of(rank, size, address));
+      if (leaks()) failure += "rank " + std::to_string(rank) + ": leaks memory\n";
       const bool told = failure.empty() || write(pipe_fds[1], failure.data(), failure.size()) > 0;
       _exit(failure.empty() && told ? 0 : 1);
     }

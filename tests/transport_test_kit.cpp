@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "kernels/error.h"
+#include "tests/leaks.h"
 
 namespace tutti::test {
 namespace {
@@ -37,7 +38,8 @@ Ended run_one(const WorldBody& body, World world, int rank) {
 }
 
 [[noreturn]] void run_child(const WorldBody& body, const World& world, int rank, int out) {
-  const Ended ended = run_one(body, world, rank);
+  Ended ended = run_one(body, world, rank);
+  if (leaks()) ended = {"leaks memory after: " + ended.error, TUTTI_INTERNAL, 0};
   const std::string text = std::to_string(ended.status) + " " + ended.error;
   const ssize_t written = write(out, text.data(), text.size());
   _exit(written == static_cast<ssize_t>(text.size()) ? 0 : 1);
