@@ -7,6 +7,7 @@
 #include <string>
 
 #include "kernels/small_float.h"
+#include "tests/settings.h"
 
 namespace tutti {
 namespace {
@@ -74,6 +75,11 @@ std::uint64_t small_number(Dtype dtype, Random& random) {
 std::uint64_t test_seed() {
   static const std::uint64_t seed = draw_seed();
   return seed;
+}
+
+std::uint64_t test_share() {
+  static const std::uint64_t share = test::setting("TUTTI_KERNEL_SHARE", 1);
+  return share;
 }
 
 std::vector<Dtype> all_dtypes() {

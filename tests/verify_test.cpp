@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,16 +13,12 @@
 #include "kernels/error.h"
 #include "tests/brute_force.h"
 #include "tests/catch.h"
+#include "tests/settings.h"
 #include "tests/wrong_plans.h"
 #include "transport/shm/layout.h"
 
 namespace tutti::test {
 namespace {
-
-long number_from(const char* variable, long otherwise) {
-  const char* text = std::getenv(variable);
-  return text == nullptr ? otherwise : std::strtol(text, nullptr, 10);
-}
 
 BruteForceCase judged(const Claim& claim) {
   using Goal = BruteForceCase::Goal;
@@ -43,8 +38,9 @@ TEST_CASE("trip counts are tried around the window that the transport has") {
 
 TEST_CASE("every generator is right for 1 to 33 ranks, every root, awkward counts and all forms") {
   Sweep sweep;
-  for (int n = 1; n <= number_from("TUTTI_VERIFY_RANKS", 33); ++n) sweep.sizes.push_back(n);
-  sweep.seed = static_cast<std::uint64_t>(number_from("TUTTI_SEED", 1));
+  const auto most = static_cast<int>(setting("TUTTI_VERIFY_RANKS", 33));
+  for (int n = 1; n <= most; ++n) sweep.sizes.push_back(n);
+  sweep.seed = setting("TUTTI_SEED", 1);
   std::printf("seed %lu (TUTTI_SEED)\n", sweep.seed);
 
   const std::vector<SweepRow> rows = run_sweep(sweep, [](std::size_t, std::size_t) {});
