@@ -72,6 +72,7 @@ T named(std::string_view option, std::string_view word, const std::vector<T>& va
 template <typename T>
 std::vector<T> first_values(int first, int count) {
   std::vector<T> values;
+  values.reserve(static_cast<std::size_t>(count));
   for (int k = 0; k < count; ++k) values.push_back(static_cast<T>(first + k));
   return values;
 }

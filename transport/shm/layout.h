@@ -116,9 +116,7 @@ struct SegmentLayout {
   std::size_t edges, scratch, transit, arena;
 
   static constexpr SegmentLayout of(int size) {
-    constexpr auto up = [](std::size_t n) {
-      return (n + kPageBytes - 1) / kPageBytes * kPageBytes;
-    };
+    const auto up = [](std::size_t n) { return (n + kPageBytes - 1) / kPageBytes * kPageBytes; };
     SegmentLayout l{};
     l.edges = up(sizeof(SegmentHeader));
     l.scratch = up(l.edges + static_cast<std::size_t>(size) * sizeof(Edge));
