@@ -217,11 +217,11 @@ void Inbox::consume() {
 void Inbox::claim() {
   if (claimed_) return;
   claimed_ = true;
-  if (link_.fenced) {
-    receipt_.claim.store(1, std::memory_order_seq_cst);
-  } else {
+  if (link_.membarrier) {
     receipt_.claim.store(1, std::memory_order_relaxed);
     std::atomic_signal_fence(std::memory_order_seq_cst);
+  } else {
+    receipt_.claim.store(1, std::memory_order_seq_cst);
   }
   if (link_.faults->poisoned()) link_.faults->raise();
 }

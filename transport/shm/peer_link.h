@@ -19,7 +19,8 @@ struct PeerLink {
   bool same_process = false;
   bool we_read_it = false;               // we can, by process_vm_readv
   std::size_t cross_from = kNeverCross;  // longer messages to it are so read; others are staged
-  bool fenced = false;           // membarrier() is not offered everywhere: stores order themselves
+  bool membarrier = true;        // every rank has it, so that what seldom happens pays for order
+  bool fenced = false;           // it has not, and ranks sleep often: each post orders itself
   Edge* mine = nullptr;          // what this rank writes: in its own segment
   const Edge* theirs = nullptr;  // what the peer writes: in the peer's segment
   RankControl* control = nullptr;

@@ -50,6 +50,7 @@ PeerLink ShmTransport::link_to(int peer, bool cross_memory) {
   link.pid = joined_.pids[index];
   link.same_process = joined_.same_process[index];
   link.we_read_it = own().header().can_read[peer].load(std::memory_order_relaxed) != 0;
+  link.membarrier = joined_.membarrier;
   link.fenced = !joined_.membarrier && joined_.oversubscribed();
   link.mine = &own().edge(peer);
   link.theirs = &segment.edge(rank_);
