@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Installs Tutti into an empty folder, and builds and runs projects that find it there.
+"""Builds and runs projects that find Tutti installed in an empty folder, or in its build folder.
 
-usage: consumer_test.py pkg-config|cmake BUILD-DIR CC CXX SANITIZERS
+usage: consumer_test.py pkg-config|cmake|uninstalled BUILD-DIR CC CXX SANITIZERS
 
-pkg-config: a C99 program, linked to the shared and to the static library.
-cmake:      a C++ program by find_package(Tutti), likewise.
+pkg-config:  a C99 program, linked to the shared and to the static library.
+cmake:       a C++ program by find_package(Tutti), likewise.
+uninstalled: the C99 program by pkg-config, linked to the shared library of the build folder.
 The folder is not the prefix that the build was configured with: both must be relocatable.
 """
 
@@ -62,22 +63,33 @@ def expect_linkage(program, shared):
         sys.exit(f"{program} is {'not ' if shared else ''}linked to libtutti.so.0")
 
 
+STRICT = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
+
+
+def pkg_config(path, *arguments):
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(path)}
+    return shlex.split(run("pkg-config", *arguments, "tutti", env=environment))
+
+
 def with_pkg_config(folder, libdir, compiler, flags):
-    environment = {**os.environ, "PKG_CONFIG_PATH": str(libdir / "pkgconfig")}
-
-    def pkg_config(*arguments):
-        return shlex.split(run("pkg-config", *arguments, "tutti", env=environment))
-
-    strict = ["-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
-    compile_flags = [*strict, *flags, *pkg_config("--cflags")]
+    path = libdir / "pkgconfig"
+    compile_flags = [*STRICT, *flags, *pkg_config(path, "--cflags")]
     for kind, libraries in (
-            ("shared", pkg_config("--libs")),
+            ("shared", pkg_config(path, "--libs")),
             ("static", ["-l:libtutti.a" if word == "-ltutti" else word
-                        for word in pkg_config("--libs", "--static")])):
+                        for word in pkg_config(path, "--libs", "--static")])):
         program = folder / f"consumer_{kind}"
         run(compiler, *compile_flags, HERE / "consumer/consumer.c", "-o", program, *libraries)
         expect_linkage(program, kind == "shared")
         run_consumer(program, libdir)
+
+
+def with_build_folder(folder, build, compiler, flags):
+    program = folder / "consumer"
+    run(compiler, *STRICT, *flags, HERE / "consumer/consumer.c", "-o", program,
+        *pkg_config(f"{build}/meson-uninstalled", "--cflags", "--libs"))
+    expect_linkage(program, shared=True)
+    run_consumer(program, build)
 
 
 def with_cmake(folder, libdir, compiler, flags):
@@ -95,11 +107,12 @@ def main(how, build, c_compiler, cpp_compiler, sanitizers):
     flags = [] if sanitizers == "none" else [f"-fsanitize={sanitizers}"]
     with tempfile.TemporaryDirectory(prefix="tutti-consumer-") as name:
         folder = pathlib.Path(name)
-        libdir = install(build, folder)
-        if how == "cmake":
-            with_cmake(folder, libdir, cpp_compiler, flags)
+        if how == "uninstalled":
+            with_build_folder(folder, build, c_compiler, flags)
+        elif how == "cmake":
+            with_cmake(folder, install(build, folder), cpp_compiler, flags)
         else:
-            with_pkg_config(folder, libdir, c_compiler, flags)
+            with_pkg_config(folder, install(build, folder), c_compiler, flags)
 
 
 if __name__ == "__main__":
