@@ -92,8 +92,8 @@ std::size_t checked_bytes(std::size_t count, Dtype dtype) {
 
 void check_buffers(const void* send, const void* recv, std::size_t bytes) {
   if (bytes == 0) return;
+  if (recv == nullptr) invalid("recv is NULL");  // first: off the root, it stands for send too
   if (send == nullptr) invalid("send is NULL");
-  if (recv == nullptr) invalid("recv is NULL");
   const auto s = reinterpret_cast<std::uintptr_t>(send);
   const auto r = reinterpret_cast<std::uintptr_t>(recv);
   if (s != r && s < r + bytes && r < s + bytes) {
