@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <new>
 
 #include "collectives/hash.h"
 
@@ -66,10 +67,18 @@ void Communicator::run(const Call& call) {
   try {
     executor_.run(launch, call.buffers, ++sequence_, call.timeout.value_or(default_timeout_));
   } catch (const Error& e) {
-    transport_->abandon(e);
-    failure_ = e;
+    fail(e);
     throw;
+  } catch (const std::bad_alloc&) {
+    fail(Error(TUTTI_NO_MEMORY, "out of memory in the middle of a call"));
+    throw *failure_;
   }
+}
+
+// The peers are in the same call: they must not wait for this rank.
+void Communicator::fail(const Error& cause) {
+  transport_->abandon(cause);
+  failure_ = cause;
 }
 
 const Launch& Communicator::launch_for(const Call& call) {

@@ -69,6 +69,7 @@ class Communicator {
   Variant variant_for(const Call& call);
   const Choice& choice_for(const CallKey& key);
   void require_usable() const;
+  void fail(const Error& cause);
 
   // Fixed after construction.
   const std::chrono::milliseconds default_timeout_;
