@@ -55,7 +55,8 @@ Cost StepCosts::post(Buffer from, std::size_t bytes, bool again) const {
 }
 
 // A peer's input is as far away as the working set of the call says; what it has just written, in
-// its output or scratch, as the bytes that it has touched since. Slots are always near.
+// its output or scratch, as the bytes that it has touched since. Slots are always near, but for
+// what was stored past the cache: that comes from memory, and post() has counted it on the bus.
 Cost StepCosts::pull(Buffer from, std::size_t bytes, std::size_t since, bool lands) const {
   const auto n = static_cast<double>(bytes);
   const Residence place =
@@ -71,7 +72,7 @@ Cost StepCosts::pull(Buffer from, std::size_t bytes, std::size_t since, bool lan
       cost += bytes_cost(coefficients_.peer_read, {}, n);
       break;
     case Access::kStreamed:
-      cost.seconds += bytes_cost(coefficients_.peer_read, {.dram = 1}, n).seconds;
+      cost.seconds += bytes_cost(coefficients_.peer_read, {.l2 = 0, .dram = 1}, n).seconds;
       break;
     case Access::kMapped:
       cost += bytes_cost(coefficients_.peer_read, place, n);

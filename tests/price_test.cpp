@@ -89,6 +89,14 @@ TEST_CASE("bytes pulled are the closed form") {
   }
 }
 
+TEST_CASE("what was staged past the cache is read from memory, what was staged in it is near") {
+  Coefficients c = nothing_costs();
+  c.peer_read = {1, 10, 100};
+  const std::vector<Plan> plans = plans_of("one_shot", 2);
+  CHECK(price(plans, {.count = 512}, pageable(2, 2), c) == Approx(2048.0));
+  CHECK(price(plans, {.count = 16 << 10}, pageable(2, 2), c) == Approx(100 * 65536.0));
+}
+
 TEST_CASE("reduced bytes of the busiest rank are the closed form") {
   for (const int n : kPowers) {
     CAPTURE(n);
