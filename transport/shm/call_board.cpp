@@ -12,7 +12,7 @@ std::optional<CallRecord> read_call(const SegmentHeader& header, std::uint64_t k
   const CallSlot& slot = header.call_slots[k % kCallSlots];
   std::uint64_t words[kCallWords];
   for (std::size_t i = 0; i < kCallWords; ++i)
-    words[i] = slot.words[i].load(std::memory_order_acquire);          // not after the check below
+    words[i] = slot.words[i].load(std::memory_order_acquire);          // partner: publish_call()
   if (calls_begun(header) >= k + kCallSlots - 1) return std::nullopt;  // perhaps half overwritten
   CallRecord call;
   std::memcpy(&call, words, sizeof call);
@@ -26,8 +26,10 @@ void publish_call(SegmentHeader& header, const CallRecord& call) {
   std::uint64_t words[kCallWords] = {};
   std::memcpy(words, &call, sizeof call);
   CallSlot& slot = header.call_slots[k % kCallSlots];
+  // release: whoever sees one of these words sees, too, that the calls before it have begun, and so
+  // that what its slot held is gone; partner: read_call()
   for (std::size_t i = 0; i < kCallWords; ++i)
-    slot.words[i].store(words[i], std::memory_order_relaxed);
+    slot.words[i].store(words[i], std::memory_order_release);
   header.calls.store(k, std::memory_order_release);  // partner: calls_begun()
 }
 
