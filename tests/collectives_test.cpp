@@ -226,14 +226,14 @@ void sweep_all_reduce(RankKind kind, int ranks) {
   CHECK(failures == "");
 }
 
-void reduce_5_mib(RankKind kind) {
+void reduce_9_mib(RankKind kind) {
   const std::string failures = run_ranks(kind, 3, [&](int rank, tutti_comm* comm) {
     Member member{rank, 3, comm};
     for (const Variant& variant : variants(Collective::kAllReduce, 3)) {
       const std::string name = variant.name();
       for (const bool registered : {false, true}) {
         check_all_reduce(
-            {name.c_str(), Dtype::kF32, TUTTI_SUM, (5u << 18) + 13, !registered, registered},
+            {name.c_str(), Dtype::kF32, TUTTI_SUM, (9u << 18) + 13, !registered, registered},
             member);
       }
     }
@@ -286,13 +286,13 @@ TEST_CASE("broadcast works between processes", "[processes]") {
   for (int ranks = 1; ranks <= 5; ++ranks) sweep_broadcast(RankKind::kProcesses, ranks);
 }
 
-TEST_CASE("all_reduce of 5 MiB crosses every size of tile and landing area: threads") {
-  reduce_5_mib(RankKind::kThreads);
+TEST_CASE("all_reduce of 9 MiB crosses every size of tile, and stores past the cache: threads") {
+  reduce_9_mib(RankKind::kThreads);
 }
 
-TEST_CASE("all_reduce of 5 MiB crosses every size of tile and landing area: processes",
+TEST_CASE("all_reduce of 9 MiB crosses every size of tile, and stores past the cache: processes",
           "[processes]") {
-  reduce_5_mib(RankKind::kProcesses);
+  reduce_9_mib(RankKind::kProcesses);
 }
 
 TEST_CASE("pre-scaled sums apply each rank's scalar once, in every algorithm") {

@@ -5,12 +5,20 @@
 #include "tests/catch.h"
 #include "tests/transport_test_kit.h"
 #include "transport/shm/layout.h"
+#include "transport/shm/outbox.h"
 
 namespace tutti::test {
 namespace {
 
-const std::size_t kSizes[] = {0,    1,    8,     55,    56,    57,     2047,   2048,   2049,  8191,
-                              8192, 8193, 24576, 24577, 65536, 262143, 262144, 262145, 600001};
+std::vector<std::size_t> sizes() {
+  std::vector<std::size_t> all = {0, 1, 8, 2048, 600'001};
+  // Where a message takes another way, or is cut: inline, past the cache, out of the small blocks,
+  // in several fragments, by system calls, in several views, longer than all blocks together.
+  for (const std::size_t edge : {kInlineBytes, kStreamedBytes, std::size_t{8} << 10,
+                                 kTransitBlockBytes, kStagedBytes, kClaimBytes, kTransitBytes})
+    for (const std::size_t bytes : {edge - 1, edge, edge + 1}) all.push_back(bytes);
+  return all;
+}
 
 enum class Memory { kPageable, kRegistered, kScratch };
 
@@ -31,7 +39,7 @@ std::byte* fill(Transport& t, Memory memory, std::vector<std::byte>& own,
 /// Both ranks send each size, and receive it by view or by fetch.
 void exchange_sizes(Transport& t, Memory memory, How how) {
   const int peer = 1 - t.rank();
-  for (const std::size_t bytes : kSizes) {
+  for (const std::size_t bytes : sizes()) {
     if (memory == Memory::kScratch && bytes > t.caps().scratch_bytes) continue;
     std::vector<std::byte> own;
     std::byte* const data = fill(t, memory, own, pattern(bytes, static_cast<unsigned>(t.rank())));
@@ -192,7 +200,7 @@ TEST_CASE("drained tells which messages have been read: processes", "[processes]
 TEST_CASE("inline and staged messages are drained at once", "[processes]") {
   const auto ended = run_transports(RankKind::kProcesses, 2, [](Transport& t) {
     const int peer = 1 - t.rank();
-    for (const std::size_t bytes : {std::size_t{8}, std::size_t{4000}}) {
+    for (const std::size_t bytes : {8u, 4'000u, 60'000u}) {
       auto data = pattern(bytes, 1);
       const Piece piece{data.data(), bytes};
       if (t.rank() == 0) {
@@ -215,7 +223,7 @@ TEST_CASE("lanes of one edge do not wait for each other, even when staging is fu
       RankKind::kProcesses, 2,
       [](Transport& t) {
         const int peer = 1 - t.rank();
-        const std::size_t bytes = 100'000;  // more than staging holds
+        const std::size_t bytes = kTransitBytes;  // more than staging holds
         const auto data = pattern(bytes, 5);
         const Piece piece{data.data(), bytes};
         if (t.rank() == 0) {
@@ -228,6 +236,17 @@ TEST_CASE("lanes of one edge do not wait for each other, even when staging is fu
       },
       [](World& world) { world.cross_memory = CrossMemory::kNever; });
   CHECK(errors_of(ended) == "");
+}
+
+TEST_CASE("ranks that differ on reading each other's memory agree at the start", "[processes]") {
+  for (const CrossMemory other : {CrossMemory::kShared, CrossMemory::kNever}) {
+    INFO("the other rank says " << static_cast<int>(other));
+    const auto ended = run_transports(
+        RankKind::kProcesses, 2,
+        [](Transport& t) { exchange_sizes(t, Memory::kPageable, How::kView); },
+        [&](World& world) { world.cross_memory = world.rank == 0 ? CrossMemory::kAlways : other; });
+    CHECK(errors_of(ended) == "");
+  }
 }
 
 TEST_CASE("many ranks exchange with all others: threads") { check_all_to_all(RankKind::kThreads); }
