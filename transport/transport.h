@@ -51,7 +51,7 @@ struct CallRecord {
   std::int32_t collective = -1;  // a tutti_collective
   std::int32_t dtype = -1;
   std::int32_t root = -1;
-  std::uint32_t algorithm = 0;  // index of the variant, 0xffffffff when a name was forced: see hash
+  std::uint32_t algorithm = 0;  // its row in the table (high half) and its shards: one per variant
   std::uint32_t hash = 0;
 };
 
@@ -68,12 +68,14 @@ class Endpoint {
   /// lane has pieces left to announce; try again later.
   virtual bool post(int lane, std::uint32_t call_hash, std::span<const Piece> pieces) = 0;
 
-  /// Whether the peer has read all messages on `lane` but the newest `lag`.
+  /// Whether the bytes of all messages on `lane` but the newest `lag` may change again: the peer
+  /// has read them, or they were copied when they were announced.
   virtual bool drained(int lane, std::uint32_t lag) = 0;
 
   /// The next unread bytes of the oldest unreleased message on `lane`: at most `bytes`, which is
-  /// what is left of the message, and perhaps fewer. Valid until advance(). Throws TUTTI_MISMATCH
-  /// if the announcement is of another call or longer than `bytes`.
+  /// what is left of the message, and perhaps fewer, but whole elements if the sender's pieces are.
+  /// Valid until advance(). Throws TUTTI_MISMATCH if the announcement is of another call or of
+  /// another length than `bytes`, TUTTI_PEER_FAILED if it is damaged or cannot be read.
   virtual View view(int lane, std::uint32_t call_hash, std::size_t bytes) = 0;
 
   /// Like view() and advance() in one: moves up to `bytes` next bytes to `dst` and says how many.
