@@ -30,8 +30,7 @@ class Geometry {
 
   /// Elements of the whole ref.
   std::size_t count_of(const Ref& ref, const LoopVars& v) const {
-    if (ref.run == ref.total) return contiguous(ref, v) ? whole(ref, v).count : sum(ref, v);
-    return sum(ref, v);
+    return contiguous(ref, v) ? whole(ref, v).count : sum(ref, v);
   }
 
   /// Calls visit(Range) for the contiguous parts of a ref, in message order, empty ones left out.

@@ -44,8 +44,7 @@ struct RankState {
   std::vector<Lane> lanes;
   std::vector<std::uint32_t> edges;  // indices of the outgoing ones
   int calls_left = 0;
-  std::size_t touched =
-      0;  // bytes read and written so far, which push older ones out of its caches
+  std::size_t touched = 0;  // bytes read and written: they push older ones out of its caches
 };
 
 struct Core {

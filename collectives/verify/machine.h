@@ -101,8 +101,8 @@ class Machine {
   const std::size_t size_;
   std::size_t lanes_ = 1;  // of the plan that has most
   std::vector<Rank> ranks_;
-  std::vector<std::uint32_t>
-      edge_numbers_;  // (from, to, lane) to the number in from's edges, plus 1
+  // (from, to, lane) to the number in from's edges, plus 1.
+  std::vector<std::uint32_t> edge_numbers_;
   std::deque<std::uint32_t> queue_;
   std::uint64_t messages_ = 0;
 

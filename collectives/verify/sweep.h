@@ -36,8 +36,8 @@ struct Sweep {
   std::vector<int> sizes;
   std::vector<Collective> collectives = {Collective::kAllReduce, Collective::kBroadcast,
                                          Collective::kBarrier};
-  std::vector<std::string>
-      algorithms{};           // names; empty: all, with more shards than variants() lists
+  // Names; empty: all, with more shards than variants() lists.
+  std::vector<std::string> algorithms{};
   std::optional<int> root{};  // of the broadcast; none: every root
   // One seeded root, count, trip count and form a size; of millions of messages a tile, few tiles.
   bool sampled = false;

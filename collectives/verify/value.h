@@ -37,8 +37,8 @@ struct Value {
   Fingerprint sum;            // of the ranks in it
   std::uint64_t bits = 0;     // of the tree that made it, in order
   std::uint32_t element = 0;  // the element of the vector that it is (an atom: its first)
-  std::uint16_t first = 0,
-                last = 0;  // it is first ∘ … ∘ last in rank order; first > last: it is not
+  // It is first ∘ … ∘ last in rank order; first > last: it is not.
+  std::uint16_t first = 0, last = 0;
   State state = State::kNothing;
 
   bool in_order() const { return first <= last; }

@@ -1,12 +1,13 @@
 #include "transport/bootstrap/usable_cpus.h"
 
 #include <sched.h>
-#include <limits>
 
 #include <algorithm>
 #include <bit>
 #include <cerrno>
+#include <cstdlib>
 #include <fstream>
+#include <limits>
 #include <sstream>
 #include <string>
 

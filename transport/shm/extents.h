@@ -20,12 +20,10 @@ class Extents {
   /// there.
   std::optional<std::size_t> give(std::size_t offset);
 
-  /// Extents in use.
-  std::size_t count() const { return used_.size(); }
-
  private:
-  std::map<std::size_t, std::size_t> free_,
-      used_;  // offset → bytes; neighbours in free_ are merged
+  // Offset → bytes.
+  std::map<std::size_t, std::size_t> free_;  // neighbours are merged
+  std::map<std::size_t, std::size_t> used_;
 };
 
 }  // namespace tutti

@@ -30,7 +30,7 @@ bool Outbox::post(std::uint32_t call_hash, std::span<const Piece> pieces) {
   call_hash_ = call_hash;
   ++messages_;
   locked_[messages_ % kRemembered] = locked_[(messages_ - 1) % kRemembered];
-  if (bytes > kInlineBytes) return post_long(call_hash, pieces);
+  if (bytes > kInlineBytes) return post_long(pieces);
   Line& line = lines_[next_ % kWindow];
   std::byte* to = line.payload;
   for (const Piece& piece : pieces) {
@@ -45,8 +45,7 @@ bool Outbox::post(std::uint32_t call_hash, std::span<const Piece> pieces) {
   return true;
 }
 
-bool Outbox::post_long(std::uint32_t call_hash, std::span<const Piece> pieces) {
-  call_hash_ = call_hash;
+bool Outbox::post_long(std::span<const Piece> pieces) {
   std::size_t left = 0;
   for (const Piece& piece : pieces) left += piece.bytes;
   for (std::size_t i = 0; i < pieces.size(); ++i) {

@@ -46,7 +46,7 @@ class Outbox {
     StagingPool::Run run;
   };
 
-  bool post_long(std::uint32_t call_hash, std::span<const Piece> pieces);
+  bool post_long(std::span<const Piece> pieces);
   bool announce(const Piece& piece, bool more, std::size_t& done);
   bool stage(const Piece& piece, bool more, std::size_t& done);
   Blocks take(std::size_t left);
