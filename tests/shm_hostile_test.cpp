@@ -27,7 +27,6 @@ class Pair {
     peers_.push_back(std::make_unique<PeerSegment>(UniqueFd(dup(theirs_.fd())), 1, 2));
     link_.rank = 1;
     link_.pid = getpid();
-    link_.we_read_it = true;
     link_.mine = &mine_.edge(1);
     link_.theirs = &peers_[1]->edge(0);
     link_.control = &control_.of(1);

@@ -20,7 +20,7 @@ inline constexpr int kMaxHostRanks = 1024;
 
 /// Whether ranks read each other's long messages by process_vm_readv, where the system lets them;
 /// else these are staged in shared memory. kShared: where ranks share cores, so that they need not
-/// take turns while a message passes.
+/// take turns while a message passes. What one rank forbids, or else asks for, holds for all.
 enum class CrossMemory : std::uint8_t { kShared, kAlways, kNever };
 
 /// A rank's place. Made by resolve_world() from the caller's config and the environment.

@@ -150,7 +150,7 @@ View Inbox::land() {
     const std::size_t n = std::min(left_, tile_.size());
     claim();
     cross_copy(tile_.data(), n);
-    unclaim();
+    end_claim();
     landed_ = n;
     landed_read_ = 0;
   }
@@ -182,11 +182,7 @@ void Inbox::advance(std::size_t bytes) {
     landed_ -= landed;
     landed_read_ += landed;
   }
-  if (claimed_) {
-    unclaim();
-    // The owner may have had to take its memory back while we read: those bytes are worth nothing.
-    if (link_.faults->poisoned()) link_.faults->raise();
-  }
+  end_claim();
   if (left_ == 0 && more_) {
     consume();
     phase_ = Phase::kMore;
@@ -213,7 +209,8 @@ void Inbox::consume() {
 
 /// Says that we are reading the peer's user memory. From now on the peer's abandon() waits for us;
 /// if it has begun before, we see the fault here. (Either our store is visible to its scan or its
-/// fault to our load: it makes us pass a membarrier between the two.)
+/// fault to our load: it makes us pass a membarrier between the two, or where there is none, the
+/// store is a fence.)
 void Inbox::claim() {
   if (claimed_) return;
   claimed_ = true;
@@ -223,6 +220,14 @@ void Inbox::claim() {
   } else {
     receipt_.claim.store(1, std::memory_order_seq_cst);
   }
+  if (link_.faults->poisoned()) link_.faults->raise();
+}
+
+/// The bytes are read. But the owner may have had to take its memory back meanwhile: then they are
+/// worth nothing.
+void Inbox::end_claim() {
+  if (!claimed_) return;
+  unclaim();
   if (link_.faults->poisoned()) link_.faults->raise();
 }
 

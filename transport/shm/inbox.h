@@ -44,6 +44,7 @@ class Inbox {
   View land();
   void cross_copy(std::byte* dst, std::size_t bytes);
   void claim();
+  void end_claim();
   void consume();
   [[noreturn]] void damaged(const std::string& what) const;
   [[noreturn]] void mismatch(std::uint32_t theirs, std::uint32_t ours) const;

@@ -17,7 +17,6 @@ struct PeerLink {
   int rank = 0;
   int pid = 0;
   bool same_process = false;
-  bool we_read_it = false;               // we can, by process_vm_readv
   std::size_t cross_from = kNeverCross;  // longer messages to it are so read; others are staged
   bool membarrier = true;        // every rank has it, so that what seldom happens pays for order
   bool fenced = false;           // it has not, and ranks sleep often: each post orders itself

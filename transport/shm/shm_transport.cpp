@@ -33,23 +33,21 @@ ShmTransport::ShmTransport(const World& world, Joined joined, std::unique_ptr<Li
       watch_(*joined_.control, rank_, joined_.pids),
       timeout_(world.call_timeout),
       life_(std::move(life)) {
-  const bool cross_memory = world.cross_memory == CrossMemory::kAlways || joined_.oversubscribed();
   endpoints_.resize(static_cast<std::size_t>(size_));
   for (int peer = 0; peer < size_; ++peer)
     if (peer != rank_)
       endpoints_[static_cast<std::size_t>(peer)] =
-          std::make_unique<ShmEndpoint>(traffic_, link_to(peer, cross_memory));
-  if (world.cross_memory != CrossMemory::kNever && world.warnings) warn_of_copies();
+          std::make_unique<ShmEndpoint>(traffic_, link_to(peer));
+  if (joined_.cross_memory && world.warnings) warn_of_copies();
 }
 
-PeerLink ShmTransport::link_to(int peer, bool cross_memory) {
+PeerLink ShmTransport::link_to(int peer) {
   const auto index = static_cast<std::size_t>(peer);
   PeerSegment& segment = *joined_.peers[index];
   PeerLink link;
   link.rank = peer;
   link.pid = joined_.pids[index];
   link.same_process = joined_.same_process[index];
-  link.we_read_it = own().header().can_read[peer].load(std::memory_order_relaxed) != 0;
   link.membarrier = joined_.membarrier;
   link.fenced = !joined_.membarrier && joined_.oversubscribed();
   link.mine = &own().edge(peer);
@@ -58,7 +56,7 @@ PeerLink ShmTransport::link_to(int peer, bool cross_memory) {
   link.own = &own();
   link.segment = &segment;
   link.faults = &faults_;
-  share_transit(link, cross_memory);
+  share_transit(link);
   return link;
 }
 
@@ -67,20 +65,24 @@ bool ShmTransport::copied_between(int a, int b) const {
     const auto index = static_cast<std::size_t>(reader);
     const SegmentHeader& header =
         reader == rank_ ? joined_.own->header() : joined_.peers[index]->header();
-    return header.can_read[owner].load(std::memory_order_acquire) != 0;  // as in link_to()
+    return header.can_read[owner].load(std::memory_order_acquire) != 0;  // as in share_transit()
   };
   const auto pid_of = [this](int rank) { return joined_.pids[static_cast<std::size_t>(rank)]; };
   return pid_of(a) != pid_of(b) && !(reads(a, b) && reads(b, a));
 }
 
-/// Divides the peer's part of the transit area between messages to it and from it.
-void ShmTransport::share_transit(PeerLink& link, bool cross_memory) {
+/// Divides the peer's part of the transit area between messages to it and from it. Both sides must
+/// come to the same: who reads by system calls needs a place where the bytes land, and of very many
+/// ranks none has one.
+void ShmTransport::share_transit(PeerLink& link) {
   if (link.same_process) return;
   const std::size_t part =
       kTransitBytes / static_cast<std::size_t>(size_ - 1) / kPageBytes * kPageBytes;
+  const bool cross_memory = joined_.cross_memory && part > 0;
   const auto index = static_cast<std::size_t>(link.rank - (link.rank > rank_ ? 1 : 0));
   const std::span<std::byte> all = own().transit().subspan(index * part, part);
-  link.landing = all.first(cross_memory && link.we_read_it ? part / 2 : 0);
+  const bool we_read_it = own().header().can_read[link.rank].load(std::memory_order_relaxed) != 0;
+  link.landing = all.first(cross_memory && we_read_it ? part / 2 : 0);
   link.stage = all.subspan(link.landing.size());
   // acquire: partner is Start::probe(), before the barrier
   const bool it_reads_us =

@@ -38,10 +38,10 @@ class ShmTransport final : public Transport {
 
  private:
   OwnSegment& own() { return *joined_.own; }
-  PeerLink link_to(int peer, bool cross_memory);
+  PeerLink link_to(int peer);
   /// Whether neither of two ranks may rely on reading the other's memory.
   bool copied_between(int a, int b) const;
-  void share_transit(PeerLink& link, bool cross_memory);
+  void share_transit(PeerLink& link);
   void warn_of_copies() const;
   bool push_all();
   void look();

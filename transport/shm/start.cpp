@@ -32,6 +32,7 @@ struct CardText {
   std::uint64_t cpus[kMaskWords] = {};
   std::uint64_t quota = 0;  // CPUs that control groups grant it
   std::uint64_t membarrier = 0;
+  std::uint64_t cross_memory = 0;  // a CrossMemory
 };
 static_assert(sizeof(CardText) <= 4096);
 
@@ -108,15 +109,19 @@ void Start::exchange() {
     throw Error(TUTTI_INTERNAL, "the rendezvous lost a rank's card");
   CpuMask cpus(kMaskWords);
   std::uint64_t quota = kMaskWords * 64;
+  bool always = false, never = false;
   for (int peer = 0; peer < world_.size; ++peer) {
     Card& card = cards[static_cast<std::size_t>(peer)];
     const CardText text = read_card(card, peer);
     joined_.membarrier = joined_.membarrier && text.membarrier != 0;
     for (std::size_t word = 0; word < kMaskWords; ++word) cpus[word] |= text.cpus[word];
     quota = std::min(quota, text.quota);
+    always = always || text.cross_memory == static_cast<std::uint64_t>(CrossMemory::kAlways);
+    never = never || text.cross_memory == static_cast<std::uint64_t>(CrossMemory::kNever);
     if (peer != world_.rank) meet_peer(peer, std::move(card));
   }
   joined_.cpus = std::max(std::min(count_cpus(cpus), static_cast<int>(quota)), 1);
+  joined_.cross_memory = !never && (always || joined_.oversubscribed());
 }
 
 Card Start::make_card() {
@@ -124,6 +129,7 @@ Card Start::make_card() {
   text.id = id_;
   text.probe = reinterpret_cast<std::uintptr_t>(&id_);
   text.membarrier = joined_.membarrier ? 1 : 0;
+  text.cross_memory = static_cast<std::uint64_t>(world_.cross_memory);
   text.quota = static_cast<std::uint64_t>(quota_cpus());
   const CpuMask mask = allowed_cpus();
   std::copy_n(mask.begin(), std::min(mask.size(), kMaskWords), text.cpus);

@@ -21,6 +21,7 @@ struct Joined {
   std::vector<bool> same_process;                   // by rank
   int cpus = 1;                                     // that all ranks together may use
   bool membarrier = true;                           // every rank can use it
+  bool cross_memory = false;  // ranks are to read each other's memory, where the system lets them
 
   bool oversubscribed() const { return peers.size() > static_cast<std::size_t>(cpus); }
 };
