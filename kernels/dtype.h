@@ -27,7 +27,8 @@ enum class Dtype : std::uint8_t {
 };
 inline constexpr int kDtypes = 12;
 
-/// What is done to two elements. Avg and pre-scaled sum are kSum with a scale (see Scale).
+/// What is done to two elements. Avg is kSum with a Finish, a pre-scaled sum kSum after a
+/// ScaleKernel (reduce.h).
 enum class Combine : std::uint8_t { kSum, kProd, kMin, kMax, kBand, kBor, kBxor };
 inline constexpr int kCombines = 7;
 

@@ -173,6 +173,18 @@ TEST_CASE("a NULL buffer of a broadcast is named, and its root") {
   CHECK(says(comm, "rank 0: broadcast: recv is NULL"));
 }
 
+TEST_CASE("a broadcast needs recv on every rank, and names it") {
+  const std::string failures = run_ranks(RankKind::kThreads, 2, [](int rank, tutti_comm* comm) {
+    if (rank == 0) {  // not the root
+      expect(tutti_broadcast(nullptr, nullptr, 1, TUTTI_F32, 1, comm, nullptr) == TUTTI_INVALID,
+             "accepted");
+      expect(says(comm, "rank 0: broadcast: recv is NULL"), tutti_error_text(comm));
+    }
+    ok(tutti_barrier(comm, nullptr), comm);  // the communicator goes on
+  });
+  CHECK(failures == "");
+}
+
 TEST_CASE("a broadcast reads send on its root only, elsewhere it may be NULL") {
   const std::string failures = run_ranks(RankKind::kThreads, 2, [](int rank, tutti_comm* comm) {
     const float sent = 7;
