@@ -51,7 +51,7 @@ std::size_t Communicator::KeyHash::operator()(const CallKey& key) const {
 Communicator::Communicator(const World& world, const Environment& environment)
     : default_timeout_(world.call_timeout),
       forced_(parse_forced(environment.algorithm.value_or(""))),
-      log_choices_(world.rank == 0 && environment.log == "info"),
+      log_choices_(world.rank == 0 && environment.tells()),
       transport_(make_shm_transport(world)),
       executor_(*transport_) {}
 

@@ -178,7 +178,8 @@ TEST_CASE("a broadcast needs recv on every rank, and names it") {
     if (rank == 0) {  // not the root
       expect(tutti_broadcast(nullptr, nullptr, 1, TUTTI_F32, 1, comm, nullptr) == TUTTI_INVALID,
              "accepted");
-      expect(says(comm, "rank 0: broadcast: recv is NULL"), tutti_error_text(comm));
+      const std::string text = tutti_error_text(comm);
+      expect(text.find("rank 0: broadcast: recv is NULL") != std::string::npos, text);
     }
     ok(tutti_barrier(comm, nullptr), comm);  // the communicator goes on
   });

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "collectives/algorithms.h"
 #include "kernels/reduce.h"
+#include "tests/captured_stderr.h"
 #include "tests/catch.h"
 #include "tests/ranks.h"
 #include "tutti/tutti.h"
@@ -321,6 +323,23 @@ TEST_CASE("pre-scaled sums apply each rank's scalar once, in every algorithm") {
           ok(tutti_op_free(op, comm), comm);
         });
     CHECK(failures == "");
+  }
+}
+
+TEST_CASE("rank 0 says once what it chose where TUTTI_LOG is info or debug, and else nothing") {
+  for (const char* level : {"info", "debug", "warn"}) {
+    CAPTURE(level);
+    const CapturedStderr said;
+    setenv("TUTTI_LOG", level, 1);
+    const std::string failures = run_ranks(RankKind::kThreads, 2, [](int, tutti_comm* comm) {
+      float x = 1;
+      for (int call = 0; call < 3; ++call)
+        ok(tutti_all_reduce(&x, &x, 1, TUTTI_F32, TUTTI_SUM, comm, nullptr), comm);
+    });
+    unsetenv("TUTTI_LOG");
+    CHECK(failures == "");
+    INFO(said.text());
+    CHECK(said.count("(sum, f32, count 1): ") == (std::string(level) == "warn" ? 0 : 1));
   }
 }
 
