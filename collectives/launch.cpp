@@ -9,7 +9,7 @@ namespace {
 
 // Above this many bytes a vector does not stay in a core's caches anyway, and streaming stores save
 // the read of each line before it is written.
-constexpr std::size_t kStreamBytes = std::size_t{8} << 20;
+constexpr std::size_t kStreamedVectorBytes = std::size_t{8} << 20;
 
 // Everything that the ranks must agree on. Two calls that differ get different hashes (but for one
 // chance in 2³²), which is how a mismatch is seen before any byte is reduced.
@@ -63,7 +63,7 @@ std::unique_ptr<const Launch> make_launch(const CallKey& key, const ReduceOp& op
   launch->scale = scale_kernel(key.dtype);
   launch->scalar = op.scalar;
   if (op.average) launch->finish.divisor = static_cast<std::uint32_t>(transport.size());
-  if (key.count * launch->element_bytes >= kStreamBytes) {
+  if (key.count * launch->element_bytes >= kStreamedVectorBytes) {
     launch->output_stores = Stores::kStreaming;
   }
   launch->record = record_of(key, variant);

@@ -70,10 +70,8 @@ struct Coefficients {
 
 /// Under which circumstances a plan runs; the same on all ranks of a communicator.
 struct Conditions {
-  Caps caps;                          // more ranks than CPUs take turns
-  bool registered = false;            // every buffer is: read where it lies, as scratch always is
-  std::size_t streamed_bytes = 4096;  // from here on staging goes past the cache
-  std::size_t view_bytes = std::size_t{256} << 10;  // that one cross-memory call reads at most
+  Caps caps;                // more ranks than CPUs take turns
+  bool registered = false;  // every buffer is: read where it lies, as scratch always is
   std::size_t tile_bytes = std::size_t{1} << 20;
 };
 

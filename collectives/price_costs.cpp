@@ -31,7 +31,7 @@ Access StepCosts::access(Buffer from, std::size_t bytes) const {
   if (from == Buffer::kScratch) return Access::kMapped;  // it is shared memory
   if (conditions_.registered) return Access::kMapped;
   if (bytes > conditions_.caps.staged_bytes) return Access::kCrossMemory;
-  return bytes < conditions_.streamed_bytes ? Access::kStaged : Access::kStreamed;
+  return bytes < conditions_.caps.streamed_bytes ? Access::kStaged : Access::kStreamed;
 }
 
 Cost StepCosts::bytes_cost(const PerByte& cost, const Residence& where, double bytes) const {
@@ -78,7 +78,7 @@ Cost StepCosts::pull(Buffer from, std::size_t bytes, std::size_t since, bool lan
       cost += bytes_cost(coefficients_.peer_read, place, n);
       break;
     case Access::kCrossMemory: {
-      const double calls = std::ceil(n / static_cast<double>(conditions_.view_bytes));
+      const double calls = std::ceil(n / static_cast<double>(conditions_.caps.view_bytes));
       cost.seconds += calls * coefficients_.cross_call_s;
       cost += bytes_cost(coefficients_.cross_read, place, n);
       if (lands) cost += bytes_cost(coefficients_.read, {}, n);

@@ -15,8 +15,6 @@ namespace tutti::HWY_NAMESPACE {
 
 // What stays in the first-level cache between two passes over it.
 inline constexpr std::size_t kTileBytes = 4096;
-// Below this, a fence costs more than what streaming saves.
-inline constexpr std::size_t kStreamingBytes = 4096;
 
 // fold_pass() or tree_pass(): one pass over all elements. Functions of their own, because their
 // code is long and has several callers; the arguments fit registers.

@@ -44,8 +44,6 @@ ScaleKernel scale_kernel(Dtype dtype) {
 }
 
 void copy_bytes(void* dst, const void* src, std::size_t bytes, Stores stores) {
-  // Below this, a fence costs more than what streaming saves.
-  constexpr std::size_t kStreamingBytes = 4096;
   if (stores == Stores::kStreaming && bytes >= kStreamingBytes) {
     HWY_DYNAMIC_DISPATCH(stream_copy)(dst, src, bytes);
   } else if (bytes != 0) {

@@ -19,6 +19,9 @@ enum class ReduceShape : std::uint8_t {
 /// Whether the destination should stay in this core's cache.
 enum class Stores : std::uint8_t { kCached, kStreaming };
 
+/// Less than this is stored as usual: a fence would cost more than streaming saves.
+inline constexpr std::size_t kStreamingBytes = 4096;
+
 /// What happens to the combined value just before it is stored: result = value / divisor.
 /// Integers round towards zero; 8- and 16-bit floats divide in f32, before the one rounding.
 /// (Under kBalanced the division follows the root's rounding, and is rounded once more.)

@@ -152,8 +152,8 @@ TEST_CASE("a sequence out of order is an error, what the last round left is not"
 TEST_CASE("receipts for lines that were never sent are errors") {
   for (const std::uint64_t lie : {std::uint64_t{100}, ~std::uint64_t{0}}) {
     Pair pair;
-    Staging staging{StagingPool(pair.link().mine->staging, kStagingBlockBytes, true),
-                    StagingPool({}, kTransitBlockBytes, false)};
+    Staging staging{StagingPool(pair.link().mine->staging, kStagingBlockBytes),
+                    StagingPool({}, kPageBytes)};
     Outbox outbox(pair.link(), staging, 0);
     const auto data = std::vector<std::byte>(4000);
     const Piece piece{data.data(), data.size()};

@@ -15,7 +15,7 @@ std::vector<std::size_t> sizes() {
   // Where a message takes another way, or is cut: inline, past the cache, out of the small blocks,
   // in several fragments, by system calls, in several views, longer than all blocks together.
   for (const std::size_t edge : {kInlineBytes, kStreamedBytes, std::size_t{8} << 10,
-                                 kTransitBlockBytes, kStagedBytes, kClaimBytes, kTransitBytes})
+                                 std::size_t{16} << 10, kStagedBytes, kClaimBytes, kTransitBytes})
     for (const std::size_t bytes : {edge - 1, edge, edge + 1}) all.push_back(bytes);
   return all;
 }

@@ -20,12 +20,14 @@ namespace tutti {
 
 /// What a transport can do. Constant after construction, the same on all ranks.
 struct Caps {
-  std::size_t inline_bytes = 0;   // messages up to here travel with their announcement
-  std::size_t staged_bytes = 0;   // up to here they are copied into shared memory; longer ones, or
-                                  // those in registered memory, are read where they lie
-  std::uint32_t window = 1;       // W: posts that an (edge, lane) holds
-  std::size_t scratch_bytes = 0;  // size of scratch()
-  int cpus = 1;                   // that all ranks together may use
+  std::size_t inline_bytes = 0;    // messages up to here travel with their announcement
+  std::size_t staged_bytes = 0;    // up to here they are copied into shared memory; longer ones, or
+                                   // those in registered memory, are read where they lie
+  std::size_t streamed_bytes = 0;  // from here on they are copied with stores past the cache
+  std::size_t view_bytes = 0;      // longest view
+  std::uint32_t window = 1;        // W: posts that an (edge, lane) holds
+  std::size_t scratch_bytes = 0;   // size of scratch()
+  int cpus = 1;                    // that all ranks together may use
 };
 
 /// One contiguous part of a message.
@@ -132,7 +134,8 @@ class Transport {
 
 struct World;
 
-/// What the transport of `size` ranks on `cpus` CPUs of one host can do.
+/// What the transport of `size` ranks on `cpus` CPUs of one host can do, unless TUTTI_CROSS_MEMORY
+/// says otherwise.
 Caps shm_caps(int size, int cpus);
 
 /// Ranks as threads or processes of this host; joins `world` (see bootstrap/world.h). Collective.

@@ -6,12 +6,21 @@ namespace tutti {
 
 static_assert(kLanes == 4, "the initialisers below");
 
+namespace {
+
+/// Blocks of whole pages, at most 64 of them, so that many ranks have some, too.
+std::size_t block_of(std::size_t stage_bytes) {
+  constexpr std::size_t kMost = std::size_t{16} << 10;
+  return std::clamp(stage_bytes / 64 / kPageBytes * kPageBytes, kPageBytes, kMost);
+}
+
+}  // namespace
+
 ShmEndpoint::ShmEndpoint(Traffic& traffic, const PeerLink& link)
     : traffic_(traffic),
       link_(link),
-      staging_{StagingPool(link.mine->staging, kStagingBlockBytes, true),
-               StagingPool(link.stage, kTransitBlockBytes,
-                           link.stage.size() >= 2 * kLanes * kTransitBlockBytes)},
+      staging_{StagingPool(link.mine->staging, kStagingBlockBytes),
+               StagingPool(link.stage, block_of(link.stage.size()))},
       out_{Outbox(link_, staging_, 0), Outbox(link_, staging_, 1), Outbox(link_, staging_, 2),
            Outbox(link_, staging_, 3)},
       in_{Inbox(link_, 0), Inbox(link_, 1), Inbox(link_, 2), Inbox(link_, 3)} {}

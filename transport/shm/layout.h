@@ -29,10 +29,13 @@ inline constexpr std::size_t kStagingBlockBytes = 512;
 inline constexpr int kStagingBlocks = 36;
 inline constexpr std::size_t kScratchBytes = std::size_t{2} << 20;
 inline constexpr std::size_t kTransitBytes = std::size_t{1792} << 10;
-inline constexpr std::size_t kTransitBlockBytes = std::size_t{16} << 10;
 /// Where ranks read each other's memory by system calls at all, messages up to here are staged all
 /// the same. 8 ranks on 2 cores, 32 KiB: 61 us staged, 97 read; 256 KiB: 330 either way.
 inline constexpr std::size_t kStagedBytes = std::size_t{64} << 10;
+/// Copies from here on go past the cache: a store into a line that the reader still holds waits
+/// until it is won back. Near, 4 KiB take 0.8 us instead of 0.6, far 1.0 instead of 2.5; see
+/// docs/decisions/0006-stage-past-the-cache.md.
+inline constexpr std::size_t kStreamedBytes = 4096;
 /// A reader names at most this much of a peer's memory as being read; also the longest view.
 inline constexpr std::size_t kClaimBytes = std::size_t{256} << 10;
 inline constexpr int kMaxShmRanks = 1024;
@@ -125,6 +128,12 @@ struct SegmentLayout {
     return l;
   }
 };
+
+/// What each peer of a world of `size` gets of a rank's transit area. 0: the world is too large.
+constexpr std::size_t transit_part(int size) {
+  return size < 2 ? 0
+                  : kTransitBytes / static_cast<std::size_t>(size - 1) / kPageBytes * kPageBytes;
+}
 
 /// The life word of a rank; a futex word in the kernel's format for robust locks. It holds the
 /// number of the owner's life thread; the kernel sets kLifeDied when that thread dies.

@@ -6,9 +6,9 @@
 namespace tutti {
 namespace {
 
-/// A long staged message goes in fragments, so that filling one and reading another overlap: of at
-/// most so many blocks, and of a quarter of what is left where it fills more than a block.
-constexpr std::size_t kFragmentBlocks = 4;
+/// A long staged message goes in fragments, so that filling one and reading another overlap: of a
+/// quarter of what is left, but at least a block and at most this.
+constexpr std::size_t kFragmentBytes = std::size_t{64} << 10;
 constexpr std::size_t kFragments = 4;
 /// What the small blocks may be used for as long as there are large ones.
 constexpr std::size_t kSmallBytes = std::size_t{8} << 10;
@@ -111,8 +111,8 @@ bool Outbox::stage(const Piece& piece, bool more, std::size_t& done) {
 Outbox::Blocks Outbox::take(std::size_t left) {
   if (left > kSmallBytes) {
     const std::size_t want =
-        std::clamp<std::size_t>(left / (kFragments * kTransitBlockBytes), 1, kFragmentBlocks);
-    const auto run = staging_.large.take(lane_, static_cast<int>(want));
+        std::min(left / kFragments, kFragmentBytes) / staging_.large.block_bytes();
+    const auto run = staging_.large.take(lane_, static_cast<int>(std::max<std::size_t>(want, 1)));
     if (run.blocks > 0) return {&staging_.large, run};
     if (staging_.large.holds(lane_)) return {};  // soon there will be some
   }

@@ -11,11 +11,6 @@
 
 namespace tutti {
 
-/// Copies from here on go past the cache: a store into a line that the reader still holds waits
-/// until it is won back. Near, 4 KiB take 0.8 us instead of 0.6, far 1.0 instead of 2.5; see
-/// docs/decisions/0006-stage-past-the-cache.md.
-inline constexpr std::size_t kStreamedBytes = 4096;
-
 class Outbox {
  public:
   Outbox(const PeerLink& link, Staging& staging, int lane);

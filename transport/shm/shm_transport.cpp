@@ -17,6 +17,19 @@ using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kQuiesceLimit{2};
 
+Caps caps_of(int size, int cpus, bool cross_memory) {
+  const std::size_t part = transit_part(size);
+  Caps caps{.inline_bytes = kInlineBytes,
+            .staged_bytes = static_cast<std::size_t>(-1),
+            .streamed_bytes = kStreamedBytes,
+            .view_bytes = kClaimBytes,
+            .window = kWindow,
+            .scratch_bytes = kScratchBytes,
+            .cpus = cpus};
+  if (cross_memory && part > 0) caps.staged_bytes = std::min(kStagedBytes, part / 2);
+  return caps;
+}
+
 }  // namespace
 
 ShmTransport::ShmTransport(const World& world, Joined joined, std::unique_ptr<LifeThread> life)
@@ -25,7 +38,7 @@ ShmTransport::ShmTransport(const World& world, Joined joined, std::unique_ptr<Li
       pid_(getpid()),
       warnings_(world.warnings),
       report_every_(world.stall_report),
-      caps_(shm_caps(world.size, joined.cpus)),
+      caps_(caps_of(world.size, joined.cpus, joined.cross_memory)),
       joined_(std::move(joined)),
       faults_(rank_, *joined_.control, *joined_.own, joined_.peers),
       waiter_(joined_.control->of(rank_), wait_tuning(joined_.oversubscribed()),
@@ -76,8 +89,7 @@ bool ShmTransport::copied_between(int a, int b) const {
 /// ranks none has one.
 void ShmTransport::share_transit(PeerLink& link) {
   if (link.same_process) return;
-  const std::size_t part =
-      kTransitBytes / static_cast<std::size_t>(size_ - 1) / kPageBytes * kPageBytes;
+  const std::size_t part = transit_part(size_);
   const bool cross_memory = joined_.cross_memory && part > 0;
   const auto index = static_cast<std::size_t>(link.rank - (link.rank > rank_ ? 1 : 0));
   const std::span<std::byte> all = own().transit().subspan(index * part, part);
@@ -87,7 +99,7 @@ void ShmTransport::share_transit(PeerLink& link) {
   // acquire: partner is Start::probe(), before the barrier
   const bool it_reads_us =
       link.segment->header().can_read[rank_].load(std::memory_order_acquire) != 0;
-  if (cross_memory && it_reads_us) link.cross_from = std::min(kStagedBytes, link.stage.size());
+  if (cross_memory && it_reads_us) link.cross_from = caps_.staged_bytes;
 }
 
 /// Once per world: the lowest rank that is concerned says it.
@@ -242,13 +254,7 @@ ShmTransport::~ShmTransport() {
   }
 }
 
-Caps shm_caps(int size, int cpus) {
-  return {.inline_bytes = kInlineBytes,
-          .staged_bytes = size > cpus ? kStagedBytes : static_cast<std::size_t>(-1),
-          .window = kWindow,
-          .scratch_bytes = kScratchBytes,
-          .cpus = cpus};
-}
+Caps shm_caps(int size, int cpus) { return caps_of(size, cpus, size > cpus); }
 
 std::unique_ptr<Transport> start_shm_transport(const World& world, Rendezvous* rendezvous) {
   if (world.size > kMaxShmRanks)

@@ -19,20 +19,19 @@ class StagingPool {
     int blocks = 0;
   };
 
-  /// At most 64 blocks. Where `fair`, each lane can always get a block: else a lane that waits for
-  /// another one's reader could wait for ever.
-  StagingPool(std::span<std::byte> area, std::size_t block_bytes, bool fair)
+  /// At most 64 blocks; none where `area` is empty. If there are enough, each lane can always get
+  /// one: else a lane that waits for another one's reader could wait for ever.
+  StagingPool(std::span<std::byte> area, std::size_t block_bytes)
       : area_(area),
         block_bytes_(block_bytes),
         blocks_(static_cast<int>(std::min<std::size_t>(area.size() / block_bytes, 64))),
-        fair_(fair),
         free_(blocks_ == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << blocks_) - 1),
         free_blocks_(blocks_) {}
 
   /// Up to `want` (at least 1) neighbouring blocks for `lane`: the longest run that may be had.
   Run take(int lane, int want) {
     int may = free_blocks_;
-    if (fair_) {
+    if (blocks_ >= 2 * kLanes) {
       for (int other = 0; other < kLanes; ++other) may -= other != lane && held_[other] == 0;
     }
     const Run run = longest(std::min(want, may));
@@ -49,6 +48,7 @@ class StagingPool {
   }
 
   bool holds(int lane) const { return held_[lane] > 0; }
+  std::size_t block_bytes() const { return block_bytes_; }
   /// Where the run lies.
   std::span<std::byte> bytes(const Run& run) const {
     return area_.subspan(static_cast<std::size_t>(std::countr_zero(run.mask)) * block_bytes_,
@@ -73,7 +73,6 @@ class StagingPool {
   const std::span<std::byte> area_;
   const std::size_t block_bytes_;
   const int blocks_;
-  const bool fair_;
   std::uint64_t free_;
   int free_blocks_;
   int held_[kLanes] = {};
