@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <functional>
 #include <thread>
 
 #include "tests/captured_stderr.h"
@@ -229,11 +230,12 @@ TEST_CASE("a call that waits for less than the default 30 s says nothing") {
   CHECK(said.text() == "");
 }
 
-TEST_CASE("different calls are an error that names both ranks and both calls") {
-  const std::string text =
-      "rank 0: all_reduce #3 (sum, f32, count 10), but rank 1: all_reduce #3 (sum, f32, count 11)";
+namespace {
+
+/// Three ranks begin a call each; all shall fail with `text`.
+void expect_mismatch(const std::function<CallRecord(int rank)>& call_of, const std::string& text) {
   const auto ended = run_transports(RankKind::kThreads, 3, [&](Transport& t) {
-    const CallRecord call = some_call(3, t.rank() == 1 ? 11 : 10);
+    const CallRecord call = call_of(t.rank());
     try {
       t.begin(call, 20s);
       const Piece none{};
@@ -247,6 +249,27 @@ TEST_CASE("different calls are an error that names both ranks and both calls") {
     }
   });
   CHECK(errors_of(ended) == "");
+}
+
+}  // namespace
+
+TEST_CASE("different calls are an error that names both ranks and both calls") {
+  expect_mismatch(
+      [](int rank) { return some_call(3, rank == 1 ? 11 : 10); },
+      "rank 0: all_reduce #3 (sum, f32, count 10), but rank 1: all_reduce #3 (sum, f32, count 11)");
+}
+
+TEST_CASE("calls that differ by their algorithm only are an error that says so") {
+  expect_mismatch(
+      [](int rank) {
+        CallRecord call = some_call(3, 10);
+        if (rank != 1) return call;
+        call.algorithm += 1;
+        call.hash += 1;
+        return call;
+      },
+      "rank 0: all_reduce #3 (sum, f32, count 10), but rank 1: all_reduce #3 (sum, f32, count 10), "
+      "by another algorithm: TUTTI_ALGO or an option differs");
 }
 
 TEST_CASE("after abandon() no rank reads the memory any more") {

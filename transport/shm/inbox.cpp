@@ -243,12 +243,15 @@ void Inbox::damaged(const std::string& what) const {
 
 void Inbox::mismatch(std::uint32_t theirs, std::uint32_t ours) const {
   const int own_rank = link_.own->header().rank;
-  const std::string own = "rank " + std::to_string(own_rank) + ": " +
-                          text_of(call_with_hash(link_.own->header(), ours));
-  const std::string peer =
-      link_.name() + ": " + text_of(call_with_hash(link_.segment->header(), theirs));
+  const auto own_call = call_with_hash(link_.own->header(), ours);
+  const auto peer_call = call_with_hash(link_.segment->header(), theirs);
+  const std::string own = "rank " + std::to_string(own_rank) + ": " + text_of(own_call);
+  const std::string peer = link_.name() + ": " + text_of(peer_call);
+  const bool hidden = own_call && peer_call && own_call->algorithm != peer_call->algorithm &&
+                      describe(*own_call) == describe(*peer_call);
   link_.faults->fail(TUTTI_MISMATCH, link_.rank,
-                     own_rank < link_.rank ? own + ", but " + peer : peer + ", but " + own);
+                     (own_rank < link_.rank ? own + ", but " + peer : peer + ", but " + own) +
+                         (hidden ? ", by another algorithm: TUTTI_ALGO or an option differs" : ""));
 }
 
 }  // namespace tutti
