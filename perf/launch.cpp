@@ -67,21 +67,6 @@ pid_t fork_launcher(const LaunchSpec& spec) {
   _exit(code);
 }
 
-/// While the ranks work, the launcher deals with the signals that a terminal sends to all.
-class SignalsLeftToLauncher {
- public:
-  SignalsLeftToLauncher() : interrupt_(signal(SIGINT, SIG_IGN)), quit_(signal(SIGQUIT, SIG_IGN)) {}
-  ~SignalsLeftToLauncher() {
-    signal(SIGINT, interrupt_);
-    signal(SIGQUIT, quit_);
-  }
-  SignalsLeftToLauncher(const SignalsLeftToLauncher&) = delete;
-  SignalsLeftToLauncher& operator=(const SignalsLeftToLauncher&) = delete;
-
- private:
-  sighandler_t interrupt_, quit_;
-};
-
 int wait_for(pid_t child) {
   int status = 0;
   while (waitpid(child, &status, 0) < 0)
@@ -101,7 +86,6 @@ void launch_ranks(const SweepSettings& settings, ResultSink& sink) {
   // Ranks find the writing end under its own number.
   if (fcntl(pipe.write_end.get(), F_SETFD, 0) != 0) fail_with_errno("cannot pass a pipe on");
   const pid_t child = fork_launcher(spec_of(settings, pipe.write_end.get()));
-  const SignalsLeftToLauncher ignored;
   pipe.write_end = UniqueFd();
   const auto refused = forward_lines(pipe.read_end.get(), sink);
   const int code = wait_for(child);

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -189,6 +190,27 @@ class TheOptions(unittest.TestCase):
         settings = document["settings"]
         self.assertTrue(settings["skipped"])
         self.assertIn("budget", settings["skipped"][0]["reason"])
+
+
+class Interruption(unittest.TestCase):
+    """A signal to `tutti perf` alone: the ranks end with it, and no file is left."""
+
+    def check_ends(self, number):
+        with tempfile.TemporaryDirectory() as folder:
+            with subprocess.Popen([TUTTI, "perf", "--ranks", "2", "--json", f"{folder}/out.json"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
+                while not job.stdout.readline().startswith("#  Rank  0"):
+                    self.assertIsNone(job.poll())
+                job.send_signal(number)
+                job.communicate(timeout=20)  # ends when the last rank has closed its output
+                self.assertEqual(job.returncode, -number)
+            self.assertEqual(os.listdir(folder), [])
+
+    def test_sigint(self):
+        self.check_ends(signal.SIGINT)
+
+    def test_sigterm(self):
+        self.check_ends(signal.SIGTERM)
 
 
 class BadInput(unittest.TestCase):

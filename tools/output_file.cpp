@@ -35,11 +35,25 @@ OutputFile::OutputFile(std::string option, std::string path)
   } else if (is_special(path_)) {
     fd_ = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
   } else {
-    temporary_ = path_ + ".XXXXXX";
-    fd_ = mkostemp(temporary_.data(), O_CLOEXEC);
-    if (fd_ < 0) temporary_.clear();
+    // Only a look: the work may take long, and a signal that ends it must leave nothing behind.
+    create_beside();
+    remove_beside();
+    return;
   }
   if (fd_ < 0) fail("cannot write");
+}
+
+void OutputFile::create_beside() {
+  temporary_ = path_ + ".XXXXXX";
+  fd_ = mkostemp(temporary_.data(), O_CLOEXEC);
+  if (fd_ >= 0) return;
+  temporary_.clear();
+  fail("cannot write");
+}
+
+void OutputFile::remove_beside() {
+  close(std::exchange(fd_, -1));
+  unlink(std::exchange(temporary_, {}).c_str());
 }
 
 OutputFile::~OutputFile() {
@@ -63,6 +77,7 @@ void OutputFile::write_all(const std::string& text) const {
 
 void OutputFile::write(const std::string& text) {
   std::fflush(stdout);  // what was printed before comes before, also with "-"
+  if (fd_ < 0) create_beside();
   write_all(text);
   if (!temporary_.empty()) {
     if (fchmod(fd_, usual_mode()) != 0 || fsync(fd_) != 0) fail("cannot write");

@@ -5,7 +5,7 @@
 
 namespace tutti {
 
-/// Opens at once, so that a path that cannot be written is known before the work; write() puts the
+/// Looks at once whether the path can be written, before the work; write() puts the
 /// text in place in one step. "-" is standard output; devices and pipes are written directly.
 class OutputFile {
  public:
@@ -20,6 +20,8 @@ class OutputFile {
 
  private:
   [[noreturn]] void fail(const char* what) const;
+  void create_beside();
+  void remove_beside();
   void write_all(const std::string& text) const;
 
   const std::string option_, path_;
