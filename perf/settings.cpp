@@ -86,6 +86,12 @@ void check_settings(const SweepSettings& settings) {
   if (settings.max_bytes > kMost)
     throw UsageError(
         fmt::format("--maxbytes: {} is more than memory can hold", settings.max_bytes));
+  constexpr std::size_t kMostSizes = 10'000;
+  const std::size_t range = settings.max_bytes - settings.min_bytes;
+  if (settings.step_bytes != 0 && range / settings.step_bytes >= kMostSizes)
+    throw UsageError(fmt::format("--stepbytes: steps of {} from {} to {} are more than {} sizes",
+                                 settings.step_bytes, settings.min_bytes, settings.max_bytes,
+                                 kMostSizes));
   sweep_arithmetics(settings);
   for (const int ranks : settings.ranks) check_world(settings, ranks);
 }

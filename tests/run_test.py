@@ -215,6 +215,7 @@ class Ends(unittest.TestCase):
             program.write_text("#!/bin/sh\n")
             program.chmod(0o755)
             self.assertIn("did you mean './only-here'?", run("only-here", cwd=name).stderr)
+            self.assertNotIn("did you mean", run("", cwd=name).stderr)
 
     def test_the_timeout_ends_the_ranks(self):
         done = shell("sleep 60", "-n", "2", "-T", "0.3")

@@ -125,7 +125,8 @@ void Guard::explain_failed_start(int rank, const Started& failure) {
     return;
   }
   exit_code_ = failure.error_number == ENOENT ? kExitNoProgram : kExitNoProgram - 1;
-  const bool here = failure.error_number == ENOENT && program.find('/') == std::string::npos &&
+  const bool here = failure.error_number == ENOENT && !program.empty() &&
+                    program.find('/') == std::string::npos &&
                     access(("./" + program).c_str(), X_OK) == 0;
   say("cannot start '" + program + "': " + reason +
       (here ? "; did you mean './" + program + "'?" : ""));

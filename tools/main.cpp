@@ -62,6 +62,14 @@ int usage_error(const std::string& who, const std::string& text) {
   return kExitUsage;
 }
 
+/// CLI11's words for too many or too few values, in ours.
+std::string reworded(const CLI::ArgumentMismatch& error) {
+  const std::string text = error.what(), option = text.substr(0, text.find(':'));
+  if (text.find("At Most") != text.npos) return option + ": given more than once";
+  if (text.ends_with("missing")) return option + ": its value is missing";
+  return text;
+}
+
 /// Parses and runs one subcommand. Help and version are CLI11's exceptions with exit code 0.
 int run_subcommand(const SubcommandRow& row, std::vector<std::string> arguments) {
   const std::string who = fmt::format("tutti {}", row.name);
@@ -69,6 +77,9 @@ int run_subcommand(const SubcommandRow& row, std::vector<std::string> arguments)
   app.formatter(std::make_shared<HelpFormatter>(row));
   app.set_help_flag("-h,--help", "print this help");
   app.set_version_flag("--version", version_text())->description("print the version");
+  const auto unknown = [&] {
+    return usage_error(who, fmt::format("unknown option or argument '{}'", app.remaining()[0]));
+  };
   try {
     const auto command = row.make();
     Options options(app, row.letter);
@@ -77,14 +88,17 @@ int run_subcommand(const SubcommandRow& row, std::vector<std::string> arguments)
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // CLI11's order
     app.allow_extras();
     app.parse(reversed);
-    if (!app.remaining().empty())
-      return usage_error(who, fmt::format("unknown option or argument '{}'", app.remaining()[0]));
+    if (!app.remaining().empty()) return unknown();
     return command->run();
   } catch (const CLI::Success& success) {
     return app.exit(success);
+  } catch (const CLI::ArgumentMismatch& error) {
+    return usage_error(who, reworded(error));
   } catch (const CLI::ParseError& error) {
     return usage_error(who, error.what());
   } catch (const UsageError& error) {
+    // What follows an unknown option was taken for an argument: the option is what is wrong.
+    if (!app.remaining().empty()) return unknown();
     return usage_error(who, error.what());
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}: {}\n", who, error.what());

@@ -121,7 +121,10 @@ void check_order(std::string_view low_name, std::size_t low, std::string_view hi
 
 template <typename T>
 void Options::text(std::string_view name, T& target) {
-  add(name, [&target](const std::string& text) { target = text; });
+  add(name, [&target, option = spelled(name)](const std::string& text) {
+    if (text.empty()) throw UsageError(option + ": is empty");
+    target = text;
+  });
 }
 
 template <typename T>

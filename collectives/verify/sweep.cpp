@@ -5,6 +5,7 @@
 #include <chrono>
 #include <exception>
 #include <mutex>
+#include <sstream>
 #include <thread>
 
 #include "collectives/hash.h"
@@ -109,6 +110,12 @@ std::vector<ProofCase> all_cases(const Sweep& sweep, const Job& job) {
     add(Form::kMixed, true);
   }
   return cases;
+}
+
+std::string not_done_after(double seconds) {
+  std::ostringstream text;
+  text << "not done after " << seconds << " s";
+  return text.str();
 }
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
@@ -262,8 +269,7 @@ std::vector<SweepRow> run_sweep(const Sweep& sweep,
         add(rows[jobs[k].row], found);
         progress(++done, jobs.size());
         if (sweep.timeout_s > 0 && seconds_since(begin) > sweep.timeout_s && done < jobs.size())
-          throw Error(TUTTI_TIMEOUT,
-                      "verify: not done after " + std::to_string(sweep.timeout_s) + " s");
+          throw Error(TUTTI_TIMEOUT, not_done_after(sweep.timeout_s));
       }
     } catch (...) {
       next.store(jobs.size(), std::memory_order_relaxed);
