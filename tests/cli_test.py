@@ -313,6 +313,13 @@ class WhatItSays(unittest.TestCase):
         self.assertEqual(done.returncode, FAILED)
         self.assertIn("No space left on device", done.stderr)
 
+    def test_a_table_that_cannot_be_written_is_an_error(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([TUTTI, "perf", "--ranks", "1", "-e", "8", "--budget", "1"],
+                                  stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, FAILED)
+        self.assertEqual(done.stderr, "tutti: standard output: cannot write\n")
+
 
 class Env(unittest.TestCase):
     def test_shows_every_variable_with_default_and_value(self):

@@ -134,8 +134,13 @@ int dispatch(const std::vector<std::string>& arguments) {
 int main(int argc, char** argv) {
   try {
     const int status = tutti::dispatch({argv + 1, argv + argc});
-    if (std::fflush(stdout) == 0) return status;
-    std::perror("tutti: standard output");
+    if (std::fflush(stdout) != 0) {
+      std::perror("tutti: standard output");
+    } else if (std::ferror(stdout) != 0) {  // an earlier flush failed, and its errno is gone
+      std::fputs("tutti: standard output: cannot write\n", stderr);
+    } else {
+      return status;
+    }
   } catch (const std::exception& error) {
     std::fprintf(stderr, "tutti: %s\n", error.what());
   }
