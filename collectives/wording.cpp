@@ -51,7 +51,8 @@ std::string Wording::constant(const ExprOf& of, std::uint32_t modulus, bool vari
     exclusive &= other >= 0 && (other ^ r) == (c ^ rank);
   }
   if (equal) {
-    if (variable) return c == 0 ? "" : signed_text(centred(c, modulus));
+    const std::int64_t k = centred(c, modulus);
+    if (variable) return k == 0 ? "" : signed_text(k);
     return std::to_string((c % std::int64_t{modulus} + modulus) % modulus);
   }
   if (difference) {

@@ -106,6 +106,12 @@ TEST_CASE("ranks with different parts get texts of their own") {
   CHECK_THAT(tree, Contains("rank 1\n") && Contains("copy    out = in"));
 }
 
+TEST_CASE("nothing is added to a loop's variable where the last rank sends to all") {
+  PlanBuilder b({.rank = 2, .size = 3}, 1);
+  b.tiles([&] { b.peers([&](Expr peer) { b.send(peer, b.all_in()); }); });
+  CHECK_THAT(plans_text(std::vector<Plan>{b.finish()}), Contains("send    → i: in\n"));
+}
+
 TEST_CASE("every plan has words, and its picture shows each message twice") {
   for (int c = 0; c < kCollectives; ++c) {
     const auto collective = static_cast<Collective>(c);
