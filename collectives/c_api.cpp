@@ -90,7 +90,20 @@ std::size_t checked_bytes(std::size_t count, Dtype dtype) {
   return count * size_of(dtype);
 }
 
-void check_buffers(const void* send, const void* recv, std::size_t bytes) {
+// Peers read registered memory themselves, so what lies past the block's end is refused here.
+// A block is a page at least: for less than that no call pays.
+void check_block(const Communicator& c, const char* name, const void* buffer, std::size_t bytes) {
+  constexpr std::size_t kPage = 4096;
+  if (bytes <= kPage) return;
+  const auto block = c.registered(buffer);
+  if (block && *block < bytes) {
+    invalid(std::string(name) + " has " + std::to_string(*block) +
+            " bytes up to the end of its tutti_alloc() block; count needs " +
+            std::to_string(bytes));
+  }
+}
+
+void check_buffers(const Communicator& c, const void* send, const void* recv, std::size_t bytes) {
   if (bytes == 0) return;
   if (recv == nullptr) invalid("recv is NULL");  // first: off the root, it stands for send too
   if (send == nullptr) invalid("send is NULL");
@@ -100,6 +113,8 @@ void check_buffers(const void* send, const void* recv, std::size_t bytes) {
     invalid("send and recv overlap by " + std::to_string(s < r ? s + bytes - r : r + bytes - s) +
             " bytes: pass the same pointer for an in-place call, or separate buffers");
   }
+  check_block(c, "send", send, bytes);
+  check_block(c, "recv", recv, bytes);
 }
 
 void set_options(Call& call, const tutti_options* options) {
@@ -249,7 +264,7 @@ tutti_status tutti_all_reduce(const void* send, void* recv, size_t count, tutti_
                       .count = count,
                       .op = op},
               .buffers = buffers_of(send, recv)};
-    check_buffers(send, recv, checked_bytes(count, call.key.dtype));
+    check_buffers(c, send, recv, checked_bytes(count, call.key.dtype));
     set_options(call, options);
     c.run(call);
   });
@@ -269,7 +284,7 @@ tutti_status tutti_broadcast(const void* send, void* recv, size_t count, tutti_d
                       .root = root,
                       .count = count},
               .buffers = buffers_of(send, recv)};
-    check_buffers(is_root ? send : recv, recv, checked_bytes(count, call.key.dtype));
+    check_buffers(c, is_root ? send : recv, recv, checked_bytes(count, call.key.dtype));
     set_options(call, options);
     c.run(call);
   });

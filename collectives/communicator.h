@@ -47,6 +47,10 @@ class Communicator {
 
   void* allocate(std::size_t bytes);
   void deallocate(void* pointer);
+  /// Transport::registered().
+  std::optional<std::size_t> registered(const void* pointer) const {
+    return transport_->registered(pointer);
+  }
 
   /// The candidates of a call, with their prices; names live as long as the communicator.
   struct Candidate {

@@ -207,6 +207,26 @@ TEST_CASE("overlapping buffers of a broadcast are refused on its root") {
         TUTTI_OK);
 }
 
+TEST_CASE("a count beyond the end of a block of registered memory is refused") {
+  const Alone comm;
+  std::vector<float> own(4096);
+  void* block = nullptr;
+  ok(tutti_alloc(&block, 8192, comm), comm);
+  auto* const middle = static_cast<float*>(block) + 1024;
+  const auto sum = [&](const void* send, void* recv, std::size_t count) {
+    return tutti_all_reduce(send, recv, count, TUTTI_F32, TUTTI_SUM, comm, nullptr);
+  };
+  CHECK(sum(block, own.data(), 2049) == TUTTI_INVALID);
+  CHECK(says(comm, "send has 8192 bytes up to the end of its tutti_alloc() block"));
+  CHECK(says(comm, "count needs 8196"));
+  CHECK(sum(own.data(), middle, 2048) == TUTTI_INVALID);
+  CHECK(says(comm, "recv has 4096 bytes"));
+  CHECK(sum(block, own.data(), 2048) == TUTTI_OK);
+  ok(tutti_free(block, comm), comm);
+  CHECK(sum(block, own.data(), 2048) == TUTTI_INVALID);
+  CHECK(says(comm, "send has 0 bytes"));
+}
+
 TEST_CASE("a candidate is refused where its call would be") {
   const Alone comm;
   tutti_candidate_info info = TUTTI_CANDIDATE_INFO_INIT;

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -112,6 +113,10 @@ class Transport {
   virtual void* allocate(std::size_t bytes) = 0;
   /// Throws TUTTI_INVALID if `pointer` is not from allocate().
   virtual void deallocate(void* pointer) = 0;
+
+  /// Bytes from `pointer` to the end of its block of allocate(), whole pages; none for memory that
+  /// is not from there.
+  virtual std::optional<std::size_t> registered(const void* pointer) const = 0;
 
   /// A call begins: publishes its record (a few stores) and sets its deadline, counted from the
   /// first idle() that reads the clock.

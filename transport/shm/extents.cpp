@@ -46,4 +46,11 @@ std::optional<std::size_t> Extents::give(std::size_t offset) {
   return bytes;
 }
 
+std::size_t Extents::rest(std::size_t offset) const {
+  auto after = used_.upper_bound(offset);
+  if (after == used_.begin()) return 0;
+  const auto& [begin, bytes] = *--after;
+  return offset - begin < bytes ? begin + bytes - offset : 0;
+}
+
 }  // namespace tutti

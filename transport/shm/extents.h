@@ -20,6 +20,9 @@ class Extents {
   /// there.
   std::optional<std::size_t> give(std::size_t offset);
 
+  /// What is left from `offset` of the extent in use that it lies in; 0 if it lies in none.
+  std::size_t rest(std::size_t offset) const;
+
  private:
   // Offset → bytes.
   std::map<std::size_t, std::size_t> free_;  // neighbours are merged

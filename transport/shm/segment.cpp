@@ -106,6 +106,12 @@ void OwnSegment::deallocate(void* pointer) {
     std::fill_n(static_cast<std::byte*>(pointer), *bytes, std::byte{0});
 }
 
+std::optional<std::size_t> OwnSegment::registered(const std::byte* data) const {
+  const auto offset = static_cast<std::size_t>(data - memory_.data());  // wraps if below
+  if (offset < layout_.arena || offset >= memory_.bytes()) return std::nullopt;
+  return extents_.rest(offset - layout_.arena);
+}
+
 PeerSegment::PeerSegment(UniqueFd fd, int rank, int size)
     : layout_(SegmentLayout::of(size)), fd_(std::move(fd)), file_bytes_(file_bytes(fd_.get())) {
   const auto refuse = [&](const char* why) -> Error {

@@ -38,6 +38,9 @@ class OwnSegment {
     return offset;
   }
 
+  /// Bytes from `data` to the end of its block of registered memory; none for other memory.
+  std::optional<std::size_t> registered(const std::byte* data) const;
+
   /// Registered memory: zeroed, aligned to a page, present. Throws TUTTI_NO_MEMORY.
   void* allocate(std::size_t bytes);
   /// Throws TUTTI_INVALID if `pointer` is not from allocate(). Peers' mappings stay valid and read

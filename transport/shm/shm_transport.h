@@ -26,6 +26,9 @@ class ShmTransport final : public Transport {
   Endpoint& endpoint(int rank) override { return *endpoints_[static_cast<std::size_t>(rank)]; }
   std::span<std::byte> scratch() override { return own().scratch(); }
   void* allocate(std::size_t bytes) override { return own().allocate(bytes); }
+  std::optional<std::size_t> registered(const void* pointer) const override {
+    return joined_.own->registered(static_cast<const std::byte*>(pointer));
+  }
   void deallocate(void* pointer) override { own().deallocate(pointer); }
   void begin(const CallRecord& call, std::chrono::milliseconds timeout) override;
   bool progress() override { return traffic_.pending != 0 && push_all(); }
