@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "kernels/error.h"
+#include "tests/captured_stderr.h"
 #include "tests/catch.h"
 #include "topology/bind.h"
 #include "topology/machine.h"
@@ -119,6 +120,23 @@ TEST_CASE("variables that merely look like torchrun's are left alone") {
   CHECK(world_of({{"RANK", "captain"}}).launcher == "alone");
   CHECK(world_of({{"RANK", "1"}, {"WORLD_SIZE", "4"}}).launcher == "alone");
   CHECK_THAT(refusal(with(kTorchrun, {{"RANK", "captain"}})), Contains("RANK is 'captain'"));
+}
+
+TEST_CASE("a process alone under a launcher that Tutti does not know is warned") {
+  const auto said = [](const Variables& variables) {
+    const test::CapturedStderr captured;
+    CHECK(world_of(variables).size == 1);
+    return captured.text();
+  };
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) {
+    CHECK_THAT(said({{name, "2"}}),
+               Contains(std::string(name) + " is 2, but this process is alone"));
+    CHECK(said({{name, "1"}}) == "");
+    CHECK(said({{name, "many"}}) == "");
+    CHECK(said({{name, "2"}, {"TUTTI_BOOTSTRAP", "alone"}}) == "");
+    CHECK(said({{name, "2"}, {"TUTTI_LOG", "off"}}) == "");
+    CHECK(said({{name, "2"}, {"TUTTI_RANK", "0"}, {"TUTTI_SIZE", "1"}}) == "");
+  }
 }
 
 TEST_CASE("torchrun on several hosts is said to be unsupported") {

@@ -36,6 +36,9 @@ constexpr std::array kRows = {
     Row{"MASTER_PORT", "torchrun's meeting place: part of the world's name", "none"},
     Row{"TORCHELASTIC_RUN_ID", "torchrun's job: part of the world's name", "none"},
     Row{"TORCHELASTIC_RESTART_COUNT", "torchrun's attempt: part of the world's name", "none"},
+    Row{"OMPI_COMM_WORLD_SIZE", "Open MPI's ranks: a process alone in its world warns", "none"},
+    Row{"PMI_SIZE", "MPICH's or Intel MPI's, the same", "none"},
+    Row{"SLURM_STEP_NUM_TASKS", "srun's, the same", "none"},
 };
 
 /// The one getenv() of the project. Set to nothing counts as not set.
@@ -92,6 +95,15 @@ void read_torchrun(Environment& environment) {
   environment.torch_address = std::move(address);
 }
 
+/// Any text is allowed: these are not ours to refuse.
+std::optional<std::string> foreign_launcher() {
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}) {
+    const auto value = get(name);
+    if (value && std::atoi(value->c_str()) > 1) return std::string(name) + " is " + *value;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Environment read_environment() {
@@ -106,6 +118,7 @@ Environment read_environment() {
   environment.call_timeout_ms = get_integer("TUTTI_TIMEOUT_MS", 1);
   environment.cross_memory = get_choice("TUTTI_CROSS_MEMORY", std::array{"0", "1"});
   read_torchrun(environment);
+  environment.foreign = foreign_launcher();
   return environment;
 }
 

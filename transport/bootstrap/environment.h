@@ -27,6 +27,10 @@ struct Environment {
   std::optional<int> torch_rank, torch_size, torch_local_size;
   std::optional<std::string> torch_address;
 
+  /// A launcher that started several ranks and that Tutti cannot ask for their places yet:
+  /// "SLURM_STEP_NUM_TASKS is 4".
+  std::optional<std::string> foreign;
+
   /// Whether TUTTI_LOG asks for what was decided, and why.
   bool tells() const { return log == "info" || log == "debug"; }
 };

@@ -147,6 +147,15 @@ void tell(const World& world) {
                world.launcher.c_str(), where.c_str());
 }
 
+/// Ranks that each are a world of their own compute without an error, and wrongly.
+void warn_of_foreign_launcher(const std::string& foreign) {
+  std::fprintf(stderr,
+               "tutti: %s, but this process is alone in its world: Tutti does not know that "
+               "launcher yet. Start the ranks with `tutti run` or set TUTTI_RANK, TUTTI_SIZE and "
+               "TUTTI_ADDR; TUTTI_BOOTSTRAP=alone means it\n",
+               foreign.c_str());
+}
+
 }  // namespace
 
 World resolve_world(const tutti_config* caller, const Environment& environment) {
@@ -169,6 +178,9 @@ World resolve_world(const tutti_config* caller, const Environment& environment) 
         *environment.cross_memory == "1" ? CrossMemory::kAlways : CrossMemory::kNever;
   world.warnings = environment.log != "off";
   if (environment.tells()) tell(world);
+  const bool by_default = world.launcher == "alone" && !environment.bootstrap;
+  if (environment.foreign && by_default && world.warnings)
+    warn_of_foreign_launcher(*environment.foreign);
   return world;
 }
 
