@@ -99,7 +99,8 @@ void Group::first_call(Cell& cell) {
 void Group::first_calls() {
   for (Cell& cell : cells_) {
     if (out_of_time())
-      cell.skipped = fmt::format("the budget of {:.0f} s is used up", settings_.budget_s);
+      cell.skipped = fmt::format("this rank count's share of the budget, {:.0f} s, is used up",
+                                 settings_.budget_s);
     else
       first_call(cell);
   }

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+#include <cstdlib>
 
 #include <filesystem>
 #include <fstream>
@@ -114,6 +115,7 @@ MachineFacts describe_machine() {
   facts.numa_nodes = count_numa_nodes();
   if (!cpus.empty()) facts.caches = caches_of(cpus.front());
   facts.page_bytes = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  if (getloadavg(&facts.load, 1) != 1) facts.load = -1;
   facts.huge_pages = chosen_policy("/sys/kernel/mm/transparent_hugepage/enabled");
   facts.shared_huge_pages = chosen_policy("/sys/kernel/mm/transparent_hugepage/shmem_enabled");
   facts.environment = tutti_variables();

@@ -13,7 +13,9 @@ struct MachineFacts {
   int cpus = 0, cores = 0, packages = 0, numa_nodes = 0;  // online; a CPU is a hardware thread
   std::vector<std::string> caches;                        // e.g. "L2 1024K"
   std::size_t page_bytes = 0;
-  std::string huge_pages, shared_huge_pages;       // the kernel's policies
+  std::string huge_pages, shared_huge_pages;  // the kernel's policies
+  double load =
+      0;  // processes that wanted a CPU in the last minute, before the sweep; < 0: unknown
   std::map<std::string, std::string> environment;  // TUTTI_* variables that are set
 };
 

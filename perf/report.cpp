@@ -68,6 +68,7 @@ nlohmann::json Report::machine_json() const {
       {"page_bytes", machine_.page_bytes},
       {"huge_pages", machine_.huge_pages},
       {"shared_huge_pages", machine_.shared_huge_pages},
+      {"load", machine_.load},
       {"environment", machine_.environment},
       {"worlds", worlds_},
   };

@@ -10,6 +10,8 @@
 namespace tutti {
 namespace {
 
+constexpr double kBusyLoad = 0.7;  // above this, others take a noticeable part of a core
+
 /// About four digits: what a median of this many samples is worth.
 std::string us_text(double us) {
   const int decimals = us < 1000 ? 2 : us < 100'000 ? 1 : 0;
@@ -81,6 +83,9 @@ std::string table_preamble(const MachineFacts& machine, const SweepSettings& set
                       fmt::join(machine.caches, "; "));
   text += fmt::format("# Pages {} B; huge pages {}, for shared memory {}\n", machine.page_bytes,
                       worded(machine.huge_pages), worded(machine.shared_huge_pages));
+  if (machine.load > kBusyLoad)
+    text += fmt::format("# This machine is busy: load {:.1f}. Times will be too long, and vary.\n",
+                        machine.load);
   for (const auto& [name, value] : machine.environment)
     text += fmt::format("# {}={}\n", name, value);
   const std::string step = settings.step_bytes != 0 ? fmt::format("+{} B", settings.step_bytes)
@@ -131,19 +136,22 @@ std::string table_rows(const std::vector<CellResult>& results, const SweepSettin
   return text;
 }
 
+// One line for all cells of a size that share a reason.
 std::string table_skipped(const std::vector<SkippedCell>& skipped) {
   std::string text;
   for (auto at = skipped.begin(); at != skipped.end();) {
-    // An algorithm's forms follow each other: one line for all that share a reason.
     const SkippedCell& first = *at;
-    std::string forms;
-    for (; at != skipped.end() && at->algorithm == first.algorithm && at->bytes == first.bytes &&
-           at->reason == first.reason;
-         ++at)
-      forms +=
-          fmt::format(" {}{}", at->registered ? "reg" : "page", at->in_place ? "/in-place" : "");
-    text += fmt::format("# skipped: {} B {} {} {}{}: {}\n", first.bytes, first.dtype, first.op,
-                        first.algorithm, forms, first.reason);
+    std::vector<std::string> algorithms;
+    int cells = 0;
+    for (; at != skipped.end() && at->bytes == first.bytes && at->dtype == first.dtype &&
+           at->op == first.op && at->reason == first.reason;
+         ++at, ++cells) {
+      if (algorithms.empty() || algorithms.back() != at->algorithm)
+        algorithms.push_back(at->algorithm);
+    }
+    text += fmt::format("# skipped: {} B {} {}, {} {} ({}): {}\n", first.bytes, first.dtype,
+                        first.op, cells, cells == 1 ? "cell" : "cells", fmt::join(algorithms, ", "),
+                        first.reason);
   }
   return text;
 }
