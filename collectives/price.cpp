@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "collectives/geometry.h"
+#include "collectives/price/walk.h"
 #include "collectives/price_costs.h"
-#include "collectives/price_walk.h"
 
 namespace tutti {
 namespace {
@@ -29,12 +29,12 @@ Period period(std::span<const Plan> plans, const Load& load, std::uint32_t tiles
   const std::size_t count = walked == tiles
                                 ? load.count
                                 : static_cast<std::size_t>(static_cast<double>(load.count) * share);
-  const WalkResult r = walk({.plans = plans,
-                             .count = count,
-                             .element_bytes = size_of(load.dtype),
-                             .trips = walked,
-                             .calls = calls},
-                            costs, conditions, c);
+  const predict::WalkResult r = predict::walk({.plans = plans,
+                                               .count = count,
+                                               .element_bytes = size_of(load.dtype),
+                                               .trips = walked,
+                                               .calls = calls},
+                                              costs, conditions, c);
   if (!r.finished) return {std::numeric_limits<double>::infinity(), 0};
   return {calls == 2 ? r.ends_s[1] - r.ends_s[0] : r.ends_s[0], r.dram_bytes / calls};
 }

@@ -6,11 +6,10 @@
 #include <span>
 #include <vector>
 
-#include "collectives/geometry.h"
 #include "collectives/plan.h"
 #include "collectives/price_costs.h"
 
-namespace tutti {
+namespace tutti::predict {
 
 /// When back-to-back calls end, and what they moved.
 struct WalkResult {
@@ -32,4 +31,4 @@ struct WalkTask {
 WalkResult walk(const WalkTask& task, const StepCosts& costs, const Conditions& conditions,
                 const Coefficients& coefficients);
 
-}  // namespace tutti
+}  // namespace tutti::predict
