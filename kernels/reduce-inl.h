@@ -14,7 +14,7 @@ HWY_BEFORE_NAMESPACE();
 namespace tutti::HWY_NAMESPACE {
 
 // What stays in the first-level cache between two passes over it.
-inline constexpr std::size_t kTileBytes = 4096;
+inline constexpr std::size_t kDivideBlockBytes = 4096;
 
 // fold_pass() or tree_pass(): one pass over all elements. Functions of their own, because their
 // code is long and has several callers; the arguments fit registers.
@@ -76,13 +76,13 @@ HWY_NOINLINE void streaming_pass(std::byte* dst, const void* const* sources, std
   kPass(sources, k, tail, dst + tail * Type::kBytes, count - tail, finish);
 }
 
-// Integers are divided in a second pass, tile by tile. The stores are ordinary ones.
+// Integers are divided in a second pass, block by block. The stores are ordinary ones.
 template <class T, std::size_t kBytes>
-HWY_NOINLINE void divide_tiles(ReducePass pass, std::byte* dst, const void* const* sources,
-                               std::size_t k, std::size_t count, Finish finish) {
-  constexpr std::size_t kTile = kTileBytes / kBytes;
-  for (std::size_t first = 0; first < count; first += kTile) {
-    const std::size_t length = std::min(kTile, count - first);
+HWY_NOINLINE void divide_blocks(ReducePass pass, std::byte* dst, const void* const* sources,
+                                std::size_t k, std::size_t count, Finish finish) {
+  constexpr std::size_t kBlock = kDivideBlockBytes / kBytes;
+  for (std::size_t first = 0; first < count; first += kBlock) {
+    const std::size_t length = std::min(kBlock, count - first);
     std::byte* const out = dst + first * kBytes;
     pass(sources, k, first, out, length, finish);
     divide<T>(out, length, finish.divisor);
@@ -103,7 +103,7 @@ void reduce(void* dst, const void* const* sources, std::size_t k, std::size_t co
   }
   if constexpr (std::is_integral_v<T>) {
     if (finish.divisor != 1) {
-      return divide_tiles<T, Type::kBytes>(kPass, out, sources, k, count, finish);
+      return divide_blocks<T, Type::kBytes>(kPass, out, sources, k, count, finish);
     }
   }
   // 8-bit floats are bound by their conversions: how they are stored makes no difference.
