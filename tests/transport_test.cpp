@@ -239,7 +239,7 @@ TEST_CASE("lanes of one edge do not wait for each other, even when staging is fu
 }
 
 TEST_CASE("ranks that differ on reading each other's memory agree at the start", "[processes]") {
-  for (const CrossMemory other : {CrossMemory::kShared, CrossMemory::kNever}) {
+  for (const CrossMemory other : {CrossMemory::kWhereCoresAreShared, CrossMemory::kNever}) {
     INFO("the other rank says " << static_cast<int>(other));
     const auto ended = run_transports(
         RankKind::kProcesses, 2,

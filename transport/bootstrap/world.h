@@ -19,9 +19,9 @@ struct Environment;
 inline constexpr int kMaxHostRanks = 1024;
 
 /// Whether ranks read each other's long messages by process_vm_readv, where the system lets them;
-/// else these are staged in shared memory. kShared: where ranks share cores, so that they need not
-/// take turns while a message passes. What one rank forbids, or else asks for, holds for all.
-enum class CrossMemory : std::uint8_t { kShared, kAlways, kNever };
+/// else these are staged in shared memory. Where cores are shared it spares the ranks taking turns
+/// while a message passes. What one rank forbids, or else asks for, holds for all.
+enum class CrossMemory : std::uint8_t { kWhereCoresAreShared, kAlways, kNever };
 
 /// A rank's place. Made by resolve_world() from the caller's config and the environment.
 struct World {
@@ -32,7 +32,7 @@ struct World {
   std::chrono::milliseconds start_timeout{60'000};
   std::chrono::milliseconds call_timeout{1'800'000};
   std::chrono::milliseconds stall_report{30'000};  // how often a call that waits says for whom
-  CrossMemory cross_memory = CrossMemory::kShared;
+  CrossMemory cross_memory = CrossMemory::kWhereCoresAreShared;
   bool warnings = true;  // on stderr; false where TUTTI_LOG is off
 };
 
