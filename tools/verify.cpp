@@ -11,13 +11,13 @@
 #include <optional>
 #include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "collectives/verify/sweep.h"
 #include "kernels/error.h"
 #include "tools/output_file.h"
 #include "tools/subcommand.h"
+#include "transport/bootstrap/usable_cpus.h"
 
 namespace tutti {
 namespace {
@@ -89,7 +89,7 @@ Sweep Verify::sweep() const {
     throw UsageError(fmt::format("--root {}: there are {} ranks at most", *root_, most));
   s.root = root_;
   s.seed = seed_ ? *seed_ : std::random_device{}();
-  s.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  s.threads = usable_cpus();
   s.timeout_s = timeout_s_;
   try {
     check_sweep(s);
