@@ -90,8 +90,9 @@ const Launch& Communicator::launch_for(const Call& call) {
   const Variant variant = variant_for(call);
   auto launch = make_launch(call.key, op, variant, std::string(call.algorithm), *transport_);
   if (log_choices_) {
-    std::fprintf(stderr, "tutti: %s: %s\n", describe(launch->record).c_str(),
-                 variant.name().c_str());
+    CallRecord record = launch->record;
+    record.sequence = sequence_ + 1;  // the call that is about to run
+    std::fprintf(stderr, "tutti: %s: %s\n", describe(record).c_str(), variant.name().c_str());
   }
   if (launches_.size() >= kMaxLaunches) {
     last_ = nullptr;
