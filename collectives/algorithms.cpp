@@ -4,6 +4,7 @@
 
 #include "collectives/algorithms/generators.h"
 #include "kernels/error.h"
+#include "kernels/names.h"
 
 namespace tutti {
 namespace {
@@ -67,8 +68,8 @@ Plan alone(const Variant& variant, const Shape& shape) {
 }  // namespace
 
 std::string_view name_of(Collective collective) {
-  constexpr std::string_view kNames[kCollectives] = {"all_reduce", "broadcast", "barrier"};
-  return kNames[static_cast<int>(collective)];
+  static_assert(kCollectiveNames.size() == kCollectives);
+  return kCollectiveNames[static_cast<std::size_t>(collective)];
 }
 
 std::span<const Algorithm> algorithms() { return kAlgorithms; }

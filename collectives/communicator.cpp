@@ -5,6 +5,7 @@
 #include <new>
 
 #include "collectives/hash.h"
+#include "kernels/names.h"
 
 namespace tutti {
 namespace {
@@ -133,8 +134,8 @@ std::optional<Communicator::Candidate> Communicator::candidate(const CallKey& ke
 ReduceOp Communicator::op_of(tutti_op handle, Dtype dtype) const {
   if (const auto op = predefined(handle)) {
     if (!supports(dtype, op->combine)) {
-      throw Error(TUTTI_INVALID, "op " + std::string(name_of(op->combine)) +
-                                     " takes integers only, not " + std::string(name_of(dtype)));
+      throw Error(TUTTI_INVALID, "op " + op_name(handle) + " takes integers only, not " +
+                                     std::string(name_of(dtype)));
     }
     return *op;
   }
@@ -142,7 +143,7 @@ ReduceOp Communicator::op_of(tutti_op handle, Dtype dtype) const {
   if (found == pre_scaled_.end())
     throw Error(TUTTI_INVALID, "unknown op " + std::to_string(handle));
   if (found->second.dtype != dtype) {
-    throw Error(TUTTI_INVALID, "op " + std::to_string(handle) + " was created for " +
+    throw Error(TUTTI_INVALID, op_name(handle) + " is for " +
                                    std::string(name_of(found->second.dtype)) + ", not " +
                                    std::string(name_of(dtype)));
   }
@@ -160,8 +161,9 @@ tutti_op Communicator::create_pre_scaled(const void* scalar, Dtype dtype) {
 // The launches made with it go too: they hold its scalar, and nobody can ask for them again.
 void Communicator::free_op(tutti_op handle) {
   if (pre_scaled_.erase(handle) == 0) {
-    throw Error(TUTTI_INVALID,
-                (predefined(handle) ? "predefined op " : "unknown op ") + std::to_string(handle));
+    throw Error(TUTTI_INVALID, predefined(handle)
+                                   ? "op " + op_name(handle) + " is predefined: it is never freed"
+                                   : "unknown op " + std::to_string(handle));
   }
   last_ = nullptr;
   std::erase_if(launches_, [&](const auto& entry) { return entry.first.op == handle; });

@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "kernels/names.h"
+
 namespace tutti {
 namespace {
 
@@ -27,7 +29,7 @@ std::string heading(const Explanation& e) {
   if (e.key.collective != Collective::kBarrier) {
     text += " of " + bytes_text(bytes) + " (" + std::to_string(e.key.count) + " " +
             std::string(name_of(e.key.dtype));
-    if (e.key.collective == Collective::kAllReduce) text += ", " + op_text(e.key.op);
+    if (e.key.collective == Collective::kAllReduce) text += ", " + op_name(e.key.op);
     if (e.key.collective == Collective::kBroadcast) text += ", root " + std::to_string(e.key.root);
     text += ")";
   }
@@ -233,12 +235,6 @@ std::string bytes_text(std::uint64_t bytes) {
   for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
   const bool whole = value == std::floor(value);
   return formatted(whole ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
-}
-
-std::string op_text(tutti_op op) {
-  constexpr std::array kNames = {"", "sum", "prod", "min", "max", "avg", "band", "bor", "bxor"};
-  if (op >= 1 && op < kNames.size()) return kNames[op];
-  return "op " + std::to_string(op);
 }
 
 }  // namespace tutti

@@ -51,7 +51,4 @@ std::string reason_text(const Explanation& explanation);
 std::string time_text(double seconds);
 std::string bytes_text(std::uint64_t bytes);
 
-/// The name of a predefined op, e.g. "sum"; for others "op" and its number.
-std::string op_text(tutti_op op);
-
 }  // namespace tutti

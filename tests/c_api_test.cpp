@@ -265,10 +265,11 @@ TEST_CASE("ops are freed once, and never the predefined ones") {
   CHECK(call.recv == std::vector<float>(8, 2.0F));
   call.dtype = TUTTI_I32;
   CHECK(call(comm) == TUTTI_INVALID);
-  CHECK(says(comm, "created for f32, not i32"));
+  CHECK(says(comm, "created op 256 is for f32, not i32"));
   CHECK(tutti_op_free(op, comm) == TUTTI_OK);
   CHECK(tutti_op_free(op, comm) == TUTTI_INVALID);
   CHECK(tutti_op_free(TUTTI_SUM, comm) == TUTTI_INVALID);
+  CHECK(says(comm, "op sum is predefined"));
   call.dtype = TUTTI_F32;
   CHECK(call(comm) == TUTTI_INVALID);
   CHECK(says(comm, "unknown op"));

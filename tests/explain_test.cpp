@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "collectives/plan_text.h"
+#include "kernels/names.h"
 #include "tests/catch.h"
 
 namespace tutti {
@@ -155,8 +156,8 @@ TEST_CASE("times and sizes are written for people") {
   CHECK(bytes_text(0) == "0 B");
   CHECK(bytes_text(1536) == "1.5 KiB");
   CHECK(bytes_text(64 << 20) == "64 MiB");
-  CHECK(op_text(TUTTI_AVG) == "avg");
-  CHECK(op_text(0x100) == "op 256");
+  CHECK(op_name(TUTTI_AVG) == "avg");
+  CHECK(op_name(0x100) == "created op 256");
 }
 
 }  // namespace tutti

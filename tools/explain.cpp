@@ -13,6 +13,7 @@
 #include "collectives/explain.h"
 #include "collectives/plan_text.h"
 #include "kernels/error.h"
+#include "kernels/names.h"
 #include "tools/output_file.h"
 #include "tools/subcommand.h"
 #include "transport/bootstrap/usable_cpus.h"
@@ -84,7 +85,7 @@ CallKey Explain::key_for(int ranks) const {
                         [](Collective c) { return std::string(name_of(c)); });
   key.dtype = named<Dtype>("--datatype", dtype_, first_values<Dtype>(0, kDtypes),
                            [](Dtype d) { return std::string(name_of(d)); });
-  key.op = named<tutti_op>("--op", op_, first_values<tutti_op>(TUTTI_SUM, TUTTI_BXOR), op_text);
+  key.op = named<tutti_op>("--op", op_, first_values<tutti_op>(TUTTI_SUM, TUTTI_BXOR), op_name);
   const bool bitwise = key.op >= TUTTI_BAND;
   if (key.collective == Collective::kAllReduce && bitwise && !is_integer(key.dtype))
     throw UsageError(fmt::format("--op {} takes integers only, not --datatype {}", op_, dtype_));
@@ -127,7 +128,7 @@ nlohmann::json json_of(const Explanation& e) {
                          {"bytes", e.key.count * size_of(e.key.dtype)},
                          {"count", e.key.count},
                          {"dtype", name_of(e.key.dtype)},
-                         {"op", op_text(e.key.op)},
+                         {"op", op_name(e.key.op)},
                          {"root", e.key.root},
                          {"ranks", e.size},
                          {"cores", e.conditions.caps.cpus},
