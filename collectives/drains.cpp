@@ -1,17 +1,16 @@
-// The finishing pass that puts drains where a lane's own writes need them.
-//
-// It plays the lane through for one and for three tiles (what repeats from tile to tile has shown
-// itself by then) on a vector so long that every chunk boundary is exact, remembers which sends
-// still lend which positions, and notes at each write how many sends later than the lent one the
-// same peer has been sent: the lag. The strictest lag seen is the drain's. Scratch is compared by
-// whole slots: the chunks of two tiles need not begin at the same places in them.
+// The pass plays a lane through for one and for three tiles (what repeats from tile to tile has
+// shown itself by then) on a vector so long that every chunk boundary is exact, remembers which
+// sends still lend which positions, and notes at each write how many sends later than the lent one
+// the same peer has been sent: the lag. The strictest lag seen is the drain's. Scratch is compared
+// by whole slots: the chunks of two tiles need not begin at the same places in them.
+#include "collectives/drains.h"
+
 #include <algorithm>
 #include <map>
 #include <numeric>
 #include <utility>
 
 #include "collectives/geometry.h"
-#include "collectives/plan.h"
 
 namespace tutti {
 namespace {

@@ -17,8 +17,8 @@ struct Buffers {
   std::byte* output = nullptr;
 };
 
-/// Runs launches on a transport, one at a time. All memory is taken at construction: run()
-/// allocates nothing.
+/// Runs launches on a transport, one at a time. After the first call of a launch,
+/// its repetitions allocate nothing.
 class Executor {
  public:
   explicit Executor(Transport& transport);

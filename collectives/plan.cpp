@@ -4,6 +4,7 @@
 #include <cassert>
 #include <utility>
 
+#include "collectives/drains.h"
 #include "collectives/hash.h"
 
 namespace tutti {

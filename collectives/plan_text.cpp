@@ -6,6 +6,9 @@
 #include <map>
 #include <optional>
 #include <tuple>
+#include <vector>
+
+#include "collectives/wording.h"
 
 namespace tutti {
 namespace {

@@ -1,10 +1,8 @@
 // Plans in words and pictures, for people.
 #pragma once
 
-#include <functional>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "collectives/plan.h"
 
@@ -17,38 +15,5 @@ std::string plans_text(std::span<const Plan> plans);
 /// A space-time picture: one column a rank, one row a round, of one tile. What is sent in a round
 /// can be received in the next one.
 std::string plans_picture(std::span<const Plan> plans);
-
-/// Puts steps into words: as they stand in several plans of one structure, or short and with
-/// numbers for a picture.
-class Wording {
- public:
-  /// `vars`: the values of the loop variables, for a picture.
-  explicit Wording(std::vector<const Plan*> plans, const LoopVars* vars = nullptr)
-      : plans_(std::move(plans)), vars_(vars) {}
-
-  /// Plan::steps[index]: "send    → rank+1: in[rank]".
-  std::string step(std::size_t index);
-  /// Whether some expression had no common words so far.
-  bool failed() const { return failed_; }
-
- private:
-  using ExprOf = std::function<Expr(const Plan&)>;
-  using RefOf = std::function<Ref(const Plan&)>;
-  using PeerOf = std::function<Peer(const Plan&)>;
-  using OperandOf = std::function<Operand(const Plan&)>;
-
-  const Plan& first() const { return *plans_[0]; }
-  bool picture() const { return vars_ != nullptr; }
-  std::string expression(const ExprOf& of, std::uint32_t modulus);
-  std::string constant(const ExprOf& of, std::uint32_t modulus, bool variable);
-  std::string peer(const PeerOf& of);
-  std::string ref(const RefOf& of);
-  std::string operand(const OperandOf& of);
-  std::string combine(std::size_t index);
-
-  std::vector<const Plan*> plans_;
-  const LoopVars* vars_;
-  bool failed_ = false;
-};
 
 }  // namespace tutti

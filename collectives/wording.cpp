@@ -1,7 +1,7 @@
+#include "collectives/wording.h"
+
 #include <algorithm>
 #include <cstdlib>
-
-#include "collectives/plan_text.h"
 
 namespace tutti {
 namespace {
