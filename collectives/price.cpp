@@ -5,8 +5,8 @@
 #include <limits>
 
 #include "collectives/geometry.h"
+#include "collectives/price/costs.h"
 #include "collectives/price/walk.h"
-#include "collectives/price_costs.h"
 
 namespace tutti {
 namespace {

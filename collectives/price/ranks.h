@@ -8,9 +8,9 @@
 
 #include "collectives/geometry.h"
 #include "collectives/plan.h"
+#include "collectives/price/costs.h"
 #include "collectives/price/messages.h"
 #include "collectives/price/walk.h"
-#include "collectives/price_costs.h"
 
 namespace tutti::predict {
 

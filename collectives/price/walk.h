@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "collectives/plan.h"
-#include "collectives/price_costs.h"
+#include "collectives/price/costs.h"
 
 namespace tutti::predict {
 

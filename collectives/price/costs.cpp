@@ -1,4 +1,4 @@
-#include "collectives/price_costs.h"
+#include "collectives/price/costs.h"
 
 #include <algorithm>
 #include <cmath>
