@@ -241,6 +241,28 @@ HWY_INLINE void divide(std::byte* data, std::size_t count, std::uint32_t divisor
   }
 }
 
+// ---- Copies ------------------------------------------------------------------------------------
+
+// Four vectors at a time; the last ones overlap, so there is no tail. At least kCopyBlock bytes.
+inline constexpr std::size_t kCopyBlock = 4 * hn::MaxLanes(hn::ScalableTag<std::uint8_t>());
+HWY_INLINE void copy_vectors(std::byte* dst, const std::byte* src, std::size_t bytes) {
+  const hn::ScalableTag<std::uint8_t> d;
+  constexpr std::size_t kLanes = hn::MaxLanes(decltype(d)());
+  const auto four = [&](std::size_t at) {
+    const auto v0 = load_lanes(d, src + at);
+    const auto v1 = load_lanes(d, src + at + kLanes);
+    const auto v2 = load_lanes(d, src + at + 2 * kLanes);
+    const auto v3 = load_lanes(d, src + at + 3 * kLanes);
+    store_lanes<Stores::kCached>(d, v0, dst + at);
+    store_lanes<Stores::kCached>(d, v1, dst + at + kLanes);
+    store_lanes<Stores::kCached>(d, v2, dst + at + 2 * kLanes);
+    store_lanes<Stores::kCached>(d, v3, dst + at + 3 * kLanes);
+  };
+  const std::size_t last = bytes - kCopyBlock;
+  for (std::size_t at = 0; at < last; at += kCopyBlock) four(at);
+  four(last);
+}
+
 // ---- Streaming stores --------------------------------------------------------------------------
 
 // Copies with stores that bypass the caches, whole lines at a time; what shares a line with other
