@@ -83,11 +83,12 @@ std::size_t checked_bytes(std::size_t count, Dtype dtype) {
   if (count > PTRDIFF_MAX) {
     invalid("count is negative or absurd: " + std::to_string(static_cast<std::ptrdiff_t>(count)));
   }
-  if (count > PTRDIFF_MAX / size_of(dtype)) {
+  std::ptrdiff_t bytes = 0;
+  if (__builtin_mul_overflow(count, size_of(dtype), &bytes)) {
     invalid("count " + std::to_string(count) + " of " + std::string(name_of(dtype)) +
             " exceeds the address space");
   }
-  return count * size_of(dtype);
+  return static_cast<std::size_t>(bytes);
 }
 
 // Peers read registered memory themselves, so what lies past the block's end is refused here.

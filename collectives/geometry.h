@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "collectives/plan.h"
@@ -30,7 +31,8 @@ class Geometry {
 
   /// Elements of the whole ref.
   std::size_t count_of(const Ref& ref, const LoopVars& v) const {
-    return contiguous(ref, v) ? whole(ref, v).count : sum(ref, v);
+    const std::optional<Range> one = one_range(ref, v);
+    return one ? one->count : sum(ref, v);
   }
 
   /// Calls visit(Range) for the contiguous parts of a ref, in message order, empty ones left out.
@@ -52,14 +54,13 @@ class Geometry {
     }
   }
 
-  /// Whether the ref is one range, which whole() then gives.
-  bool contiguous(const Ref& ref, const LoopVars& v) const {
+  /// The ref as one range, perhaps an empty one, if its chunks are neighbours.
+  std::optional<Range> one_range(const Ref& ref, const LoopVars& v) const {
     const Part& p = grids_[ref.grid];
-    return ref.run == ref.total && (p.nesting == Nesting::kTileMajor || ref.total == 1) &&
-           evaluate(ref.first, v, p.chunks) + ref.total <= p.chunks;
-  }
-  Range whole(const Ref& ref, const LoopVars& v) const {
-    return range(ref, v, evaluate(ref.first, v, grids_[ref.grid].chunks), ref.run);
+    if (ref.run != ref.total || (p.nesting == Nesting::kChunkMajor && ref.total != 1)) return {};
+    const std::uint32_t first = evaluate(ref.first, v, p.chunks);
+    if (first + ref.total > p.chunks) return {};
+    return range(ref, v, first, ref.run);
   }
 
  private:

@@ -9,11 +9,12 @@
 
 namespace tutti {
 
-LaneCursor::LaneCursor(const Plan& plan, int lane, std::uint32_t trips)
-    : steps_(plan.steps.data()),
-      pc_(plan.lane_begin[static_cast<std::size_t>(lane)]),
-      end_(plan.lane_begin[static_cast<std::size_t>(lane) + 1]),
-      trips_(trips) {
+void LaneCursor::start(const Plan& plan, int lane, std::uint32_t trips) {
+  steps_ = plan.steps.data();
+  pc_ = plan.lane_begin[static_cast<std::size_t>(lane)];
+  end_ = plan.lane_begin[static_cast<std::size_t>(lane) + 1];
+  trips_ = trips;
+  vars_ = {};
   if (pc_ != end_ && steps_[pc_].op >= Step::Op::kLoop) settle();
 }
 

@@ -187,7 +187,10 @@ struct Shape {
 class LaneCursor {
  public:
   LaneCursor() = default;
-  LaneCursor(const Plan& plan, int lane, std::uint32_t trips);
+  LaneCursor(const Plan& plan, int lane, std::uint32_t trips) { start(plan, lane, trips); }
+
+  /// Goes to the lane's begin.
+  void start(const Plan& plan, int lane, std::uint32_t trips);
 
   /// The step to do now; nullptr at the end. Never a loop step.
   const Step* step() const { return pc_ == end_ ? nullptr : &steps_[pc_]; }

@@ -32,21 +32,17 @@ inline constexpr int kDtypes = 12;
 enum class Combine : std::uint8_t { kSum, kProd, kMin, kMax, kBand, kBor, kBxor };
 inline constexpr int kCombines = 7;
 
-constexpr std::size_t size_of(Dtype dtype) {
-  constexpr std::size_t kSizes[kDtypes] = {1, 1, 4, 4, 8, 8, 2, 4, 8, 2, 1, 1};
-  return kSizes[static_cast<int>(dtype)];
-}
+// Not inside the functions: an array there is laid out anew on the stack by every call.
+inline constexpr std::uint8_t kDtypeBytes[kDtypes] = {1, 1, 4, 4, 8, 8, 2, 4, 8, 2, 1, 1};
+inline constexpr std::string_view kDtypeNames[kDtypes] = {
+    "i8", "u8", "i32", "u32", "i64", "u64", "f16", "f32", "f64", "bf16", "f8e4m3", "f8e5m2"};
+inline constexpr std::string_view kCombineNames[kCombines] = {"sum",  "prod", "min", "max",
+                                                              "band", "bor",  "bxor"};
 
-constexpr std::string_view name_of(Dtype dtype) {
-  constexpr std::string_view kNames[kDtypes] = {"i8",  "u8",  "i32", "u32",  "i64",    "u64",
-                                                "f16", "f32", "f64", "bf16", "f8e4m3", "f8e5m2"};
-  return kNames[static_cast<int>(dtype)];
-}
-
+constexpr std::size_t size_of(Dtype dtype) { return kDtypeBytes[static_cast<int>(dtype)]; }
+constexpr std::string_view name_of(Dtype dtype) { return kDtypeNames[static_cast<int>(dtype)]; }
 constexpr std::string_view name_of(Combine combine) {
-  constexpr std::string_view kNames[kCombines] = {"sum",  "prod", "min", "max",
-                                                  "band", "bor",  "bxor"};
-  return kNames[static_cast<int>(combine)];
+  return kCombineNames[static_cast<int>(combine)];
 }
 
 constexpr bool is_integer(Dtype dtype) { return dtype <= Dtype::kU64; }

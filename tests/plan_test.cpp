@@ -227,7 +227,7 @@ TEST_CASE("chunks of one tile follow each other without gaps, whatever the count
       std::size_t at = 0;
       for (LoopVars v; v.t < trips; ++v.t) {
         for (const Ref& ref : chunks) {
-          const Range r = geometry.whole(ref, v);
+          const Range r = geometry.one_range(ref, v).value();
           CHECK(r.begin == at);
           at += r.count;
           CHECK(geometry.count_of(ref, v) == r.count);
