@@ -30,14 +30,16 @@ void Executor::run(const Launch& launch, const Buffers& buffers, std::uint64_t s
   buffers_ = buffers;
   ++run_;
   posts_.clear();
+  call_hash_ = hash_of_turn(launch.record.hash, sequence);
   CallRecord record = launch.record;
   record.sequence = sequence;
+  record.hash = call_hash_;
   transport_.begin(record, timeout);
 
   const int lanes = launch.plan.lanes();
   for (int l = 0; l < lanes; ++l) {
     Lane& lane = lanes_[static_cast<std::size_t>(l)];
-    lane.cursor = LaneCursor(launch.plan, l, launch.geometry.trips());
+    lane.cursor.start(launch.plan, l, launch.geometry.trips());
     lane.started = false;
     std::fill(std::begin(lane.tokens), std::end(lane.tokens), 0u);
   }
@@ -114,12 +116,16 @@ bool Executor::send(int lane_number, const Step& step) {
   const LoopVars& vars = lane.cursor.vars();
   const std::size_t element = launch_->element_bytes;
   const std::byte* base = base_of(step.ref.buffer);
+  const auto piece_of = [&](Range r) { return Piece{base + r.begin * element, r.count * element}; };
   lane.pieces.clear();
-  launch_->geometry.for_each_range(step.ref, vars, [&](Range r) {
-    lane.pieces.push_back({base + r.begin * element, r.count * element});
-  });
+  if (const auto one = launch_->geometry.one_range(step.ref, vars)) {
+    lane.pieces.push_back(piece_of(*one));
+  } else {
+    launch_->geometry.for_each_range(step.ref, vars,
+                                     [&](Range r) { lane.pieces.push_back(piece_of(r)); });
+  }
   const std::uint32_t peer = launch_->plan.rank_of(step.peer, vars);
-  if (!endpoints_[peer]->post(lane_number, launch_->record.hash, lane.pieces)) return false;
+  if (!endpoints_[peer]->post(lane_number, call_hash_, lane.pieces)) return false;
   const auto slot = peer * kMaxLanes + static_cast<std::uint32_t>(lane_number);
   if (posted_[slot] != run_) {
     posted_[slot] = run_;
@@ -128,26 +134,31 @@ bool Executor::send(int lane_number, const Step& step) {
   return true;
 }
 
-Executor::Source Executor::local_source(Lane& lane, const Ref& ref, const LoopVars& vars) {
+/// Fills in a source that is local memory. Returns its bytes.
+std::size_t Executor::locate(Lane& lane, const Ref& ref, Source& source) {
+  const LoopVars& vars = lane.cursor.vars();
   const std::size_t element = launch_->element_bytes;
   const Geometry& geometry = launch_->geometry;
   std::byte* base = base_of(ref.buffer);
-  if (geometry.contiguous(ref, vars)) {
-    const Range r = geometry.whole(ref, vars);
-    return {.base = base + r.begin * element, .left = r.count * element};
+  if (const auto one = geometry.one_range(ref, vars)) {
+    source.base = base + one->begin * element;
+    source.left = one->count * element;
+    return source.left;
   }
-  Source source{.range = static_cast<std::uint32_t>(lane.ranges.size())};
+  source.range = static_cast<std::uint32_t>(lane.ranges.size());
   geometry.for_each_range(ref, vars, [&](Range r) { lane.ranges.push_back(r); });
   source.ranges = static_cast<std::uint32_t>(lane.ranges.size()) - source.range;
   if (source.ranges > 0) {
     source.base = base + lane.ranges[source.range].begin * element;
     source.left = lane.ranges[source.range].count * element;
   }
+  std::size_t bytes = 0;
   for (std::uint32_t k = source.range; k < lane.ranges.size(); ++k) {  // from now on in bytes
     lane.ranges[k].begin *= element;
     lane.ranges[k].count *= element;
+    bytes += lane.ranges[k].count;
   }
-  return source;
+  return bytes;
 }
 
 // `base` always points at the next byte, so the step to the next range is a difference of begins.
@@ -170,22 +181,22 @@ void Executor::start_reduce(Lane& lane, const Step& step) {
   lane.done = lane.ready = 0;
   lane.sources.clear();
   lane.ranges.clear();
-  lane.total = launch_->geometry.count_of(step.ref, vars) * launch_->element_bytes;
-  lane.common = lane.total;
-  lane.target = local_source(lane, step.ref, vars);
+  lane.target = {};
+  lane.total = lane.common = locate(lane, step.ref, lane.target);
   for (const Operand& operand : plan.operands_of(step)) {
     if (operand.kind == Operand::Kind::kLocal) {
-      lane.sources.push_back(local_source(lane, operand.ref, vars));
+      locate(lane, operand.ref, lane.sources.emplace_back());
       continue;
     }
     for (std::uint32_t m = 0; m < operand.count; ++m) {
       const std::uint32_t peer = plan.rank_of(operand.peer, vars, m);
+      Source& source = lane.sources.emplace_back();
       if (operand.kind != Operand::Kind::kPeer && peer == plan.rank) {
-        lane.sources.push_back(local_source(lane, operand.ref, vars));
+        locate(lane, operand.ref, source);
       } else if (operand.kind == Operand::Kind::kSlots) {
-        lane.sources.push_back(local_source(lane, operand.slot_of(peer), vars));
+        locate(lane, operand.slot_of(peer), source);
       } else {
-        lane.sources.push_back({.endpoint = endpoints_[peer]});
+        source.endpoint = endpoints_[peer];
       }
     }
   }
@@ -202,7 +213,7 @@ bool Executor::gather_views(int lane_number) {
       if (left > 0) lane.common = std::min(lane.common, source.left);
       continue;
     }
-    const View view = source.endpoint->view(lane_number, launch_->record.hash, left);
+    const View view = source.endpoint->view(lane_number, call_hash_, left);
     if (!view.there) return false;
     lane.data[lane.ready] = view.data;
     lane.common = std::min(lane.common, view.bytes);
@@ -221,8 +232,8 @@ bool Executor::fetch(int lane_number, const Step& step) {
   const Stores stores = stores_to(step.ref.buffer);
   do {
     auto* to = const_cast<std::byte*>(lane.target.base);  // NOLINT: output or scratch
-    const View view = endpoint.fetch(lane_number, launch_->record.hash, to + lane.done,
-                                     lane.total - lane.done, stores);
+    const View view =
+        endpoint.fetch(lane_number, call_hash_, to + lane.done, lane.total - lane.done, stores);
     if (!view.there) return false;
     lane.done += view.bytes;
     if (lane.done < lane.total) transport_.progress();  // the peers wait for the rest of ours

@@ -60,7 +60,7 @@ class Executor {
   Stores stores_to(Buffer buffer) const;
   bool fetch(int lane, const Step& step);
   void scale(const Step& step, const LoopVars& vars);
-  Source local_source(Lane& lane, const Ref& ref, const LoopVars& vars);
+  std::size_t locate(Lane& lane, const Ref& ref, Source& source);
   static void advance(Lane& lane, Source& source, std::size_t bytes);
   bool drained() const;
 
@@ -72,6 +72,7 @@ class Executor {
 
   // The Run.
   const Launch* launch_ = nullptr;
+  std::uint32_t call_hash_ = 0;  // of this turn of the launch's call
   Buffers buffers_;
   std::vector<Lane> lanes_;
   std::vector<std::uint64_t> posted_;  // by rank * kMaxLanes + lane: the run that last posted there

@@ -56,6 +56,13 @@ struct Launch {
   CallRecord record;                       // all but its sequence
 };
 
+/// The hash that the messages of a launch's call carry when it is the communicator's call number
+/// `sequence`: a rank that has left a call out takes no message of it for the next one's. Of one
+/// launch, all 2³² turns differ.
+constexpr std::uint32_t hash_of_turn(std::uint32_t hash, std::uint64_t sequence) {
+  return hash ^ static_cast<std::uint32_t>(sequence * 0x9e3779b1);
+}
+
 /// Binds `variant` to a call on a transport. `forced`: the name that the caller gave, or empty.
 std::unique_ptr<const Launch> make_launch(const CallKey& key, const ReduceOp& op,
                                           const Variant& variant, std::string forced,

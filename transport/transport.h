@@ -24,7 +24,8 @@ struct Caps {
   std::size_t inline_bytes = 0;    // messages up to here travel with their announcement
   std::size_t staged_bytes = 0;    // up to here they are copied into shared memory; longer ones, or
                                    // those in registered memory, are read where they lie
-  std::size_t streamed_bytes = 0;  // from here on they are copied with stores past the cache
+  std::size_t streamed_bytes = 0;  // from here on they are copied with stores past the cache, where
+                                   // the peer's core is far
   std::size_t view_bytes = 0;      // longest view
   std::uint32_t window = 1;        // W: posts that an (edge, lane) holds
   std::size_t scratch_bytes = 0;   // size of scratch()
@@ -46,7 +47,7 @@ struct View {
 };
 
 /// What a rank is doing, for peers that must name it in an error. `hash` is the low half of every
-/// announcement and covers all other fields but `sequence`.
+/// announcement and covers all other fields.
 struct CallRecord {
   std::uint64_t sequence = 0;  // calls on this communicator, from 1
   std::uint64_t count = 0;

@@ -180,7 +180,8 @@ tutti_status tutti_all_reduce(const void *send, void *recv, size_t count, tutti_
 
 /** Copies `count` elements of `send` on rank `root` to `recv` on every rank, root included. `send`
  *  is read on the root only and may be NULL elsewhere. In place if send == recv. Blocks until recv
- *  is complete and send may be changed. Errors: as tutti_all_reduce(). */
+ *  is complete and send may be changed. Errors: as tutti_all_reduce(). A root waits for nobody: if
+ *  the ranks disagree about it, some may learn of the mismatch in a later call only. */
 tutti_status tutti_broadcast(const void *send, void *recv, size_t count, tutti_dtype dtype,
                              int32_t root, tutti_comm *comm, const tutti_options *options);
 
