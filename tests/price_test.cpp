@@ -18,8 +18,8 @@ namespace {
 // Free of any cost: tests switch on what they look at.
 Coefficients nothing_costs() {
   Coefficients c;
-  c.call_s = c.step_s = c.reduce_s = c.post_s = c.pull_s = c.view_s = c.line_s = c.cross_call_s =
-      c.switch_s = 0;
+  c.call_s = c.step_s = c.round_s = c.reduce_s = c.post_s = c.pull_s = c.view_s = c.line_s =
+      c.cross_call_s = c.switch_s = 0;
   c.read = c.write = c.peer_read = c.cross_read = c.stage = c.stream = c.reclaim = {};
   c.dram_s_per_byte = 0;
   c.combine_s_per_byte = {};
@@ -89,10 +89,13 @@ TEST_CASE("bytes pulled are the closed form") {
   }
 }
 
-TEST_CASE("what was staged past the cache is read from memory, what was staged in it is near") {
+TEST_CASE("what was staged past the cache is read from memory, what was staged in it is near by") {
   Coefficients c = nothing_costs();
   c.peer_read = {1, 10, 100};
   const std::vector<Plan> plans = plans_of("one_shot", 2);
+  CHECK(price(plans, {.count = 512}, pageable(2, 2), c) == Approx(2048.0));
+  CHECK(price(plans, {.count = 16 << 10}, pageable(2, 2), c) == Approx(65536.0));
+  c.far = true;  // only then anything goes past the cache
   CHECK(price(plans, {.count = 512}, pageable(2, 2), c) == Approx(2048.0));
   CHECK(price(plans, {.count = 16 << 10}, pageable(2, 2), c) == Approx(100 * 65536.0));
 }

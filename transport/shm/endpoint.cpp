@@ -10,7 +10,7 @@ namespace {
 
 /// Blocks of whole pages, at most 64 of them, so that many ranks have some, too.
 std::size_t block_of(std::size_t stage_bytes) {
-  constexpr std::size_t kMost = std::size_t{16} << 10;
+  constexpr std::size_t kMost = std::size_t{32} << 10;
   return std::clamp(stage_bytes / 64 / kPageBytes * kPageBytes, kPageBytes, kMost);
 }
 

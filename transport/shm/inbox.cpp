@@ -30,11 +30,16 @@ Inbox::Inbox(const PeerLink& link, int lane)
       receipt_(link.mine->receipts[lane]),
       tile_(tile_of(link.landing, lane)) {}
 
-/// Whether the next line is there. A pure load and compare where it is.
+/// Whether the next line is there. Looks several times: what is awaited mostly comes within the
+/// time that going away and back takes.
 inline bool Inbox::arrived(std::uint32_t call_hash) const {
+  const std::uint64_t wanted = next_ << 32 | call_hash;
+  const std::atomic<std::uint64_t>& line = lines_[next_ % kWindow].word;
   // acquire: partner is Outbox::publish()
-  const std::uint64_t word = lines_[next_ % kWindow].word.load(std::memory_order_acquire);
-  if (word == (next_ << 32 | call_hash)) [[likely]]
+  std::uint64_t word = line.load(std::memory_order_acquire);
+  for (int poll = 0; poll < link_.polls && word != wanted; ++poll)
+    word = line.load(std::memory_order_acquire);
+  if (word == wanted) [[likely]]
     return true;
   absent(word, call_hash);
   return false;

@@ -24,17 +24,16 @@ namespace tutti {
 
 inline constexpr int kLanes = 4;
 inline constexpr std::uint32_t kWindow = 16;  // lines an (edge, lane) holds
-inline constexpr std::size_t kInlineBytes = 184;
+inline constexpr std::size_t kInlineBytes = 312;
 inline constexpr std::size_t kStagingBlockBytes = 512;
-inline constexpr int kStagingBlocks = 36;
+inline constexpr int kStagingBlocks = 22;
 inline constexpr std::size_t kScratchBytes = std::size_t{2} << 20;
 inline constexpr std::size_t kTransitBytes = std::size_t{1792} << 10;
 /// Where ranks read each other's memory by system calls at all, messages up to here are staged all
 /// the same. 8 ranks on 2 cores, 32 KiB: 61 us staged, 97 read; 256 KiB: 330 either way.
 inline constexpr std::size_t kStagedBytes = std::size_t{64} << 10;
-/// Copies from here on go past the cache: a store into a line that the reader still holds waits
-/// until it is won back. Near, 4 KiB take 0.8 us instead of 0.6, far 1.0 instead of 2.5; see
-/// docs/decisions/0006-stage-past-the-cache.md.
+/// Copies from here on go past the cache where the reader is far (see Distance): it fetches lines
+/// from memory sooner than from this core's cache. docs/decisions/0006-staging.md has the times.
 inline constexpr std::size_t kStreamedBytes = 4096;
 /// A reader names at most this much of a peer's memory as being read; also the longest view.
 inline constexpr std::size_t kClaimBytes = std::size_t{256} << 10;
@@ -51,14 +50,14 @@ static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
 /// One announcement. `word` is stored last (release) by the sender and loaded (acquire) by the
 /// receiver: sequence of the line in the high half, call hash in the low one. Sequences count from
 /// 1. A message of at most kInlineBytes is the payload itself; both sides know its length. Any
-/// other message is one or more lines with a Descriptor. Three cache lines: a reader's fetch of the
-/// first brings its neighbours along, so that 64 to 184 bytes cost one miss and not two (far: 0.51
-/// us a call instead of 0.78).
+/// other message is one or more lines with a Descriptor. Five cache lines: a reader fetches all of
+/// them at once, so that 64 to 312 bytes cost one miss and not two (far, 64 bytes: 0.51 us a call
+/// instead of 0.78; near, 256 bytes: 0.18 us an exchange instead of 0.24).
 struct alignas(64) Line {
   std::atomic<std::uint64_t> word;
   std::byte payload[kInlineBytes];
 };
-static_assert(sizeof(Line) == 192);
+static_assert(sizeof(Line) == 320);
 
 enum class Place : std::uint8_t {
   kStaged = 1,   // where: offset in the edge's staging area
@@ -94,7 +93,7 @@ static_assert(kStagingBlocks >= 2 * kLanes,
 
 /// What the owner has called last, for errors of its peers. See CallBoard.
 inline constexpr std::uint32_t kCallSlots = 8;
-inline constexpr std::size_t kCallWords = 7;
+inline constexpr std::size_t kCallWords = 6;
 struct alignas(64) CallSlot {
   std::atomic<std::uint64_t> words[kCallWords];
 };

@@ -11,7 +11,14 @@ namespace {
 constexpr std::size_t kFragmentBytes = std::size_t{64} << 10;
 constexpr std::size_t kFragments = 4;
 /// What the small blocks may be used for as long as there are large ones.
-constexpr std::size_t kSmallBytes = std::size_t{8} << 10;
+constexpr std::size_t kSmallBytes = std::size_t{2} << 10;
+
+/// Takes a cache line over from whoever holds it, in the background.
+#if defined(__x86_64__)
+void take_over(const void* line) { asm volatile("prefetchw (%0)" : : "r"(line)); }
+#else
+void take_over(const void* line) { __builtin_prefetch(line, 1); }
+#endif
 
 }  // namespace
 
@@ -41,7 +48,7 @@ bool Outbox::post(std::uint32_t call_hash, std::span<const Piece> pieces) {
     }
     to += piece.bytes;
   }
-  publish(line);
+  publish(line, bytes);
   return true;
 }
 
@@ -88,7 +95,8 @@ bool Outbox::announce(const Piece& piece, bool more, std::size_t& done) {
 }
 
 bool Outbox::stage(const Piece& piece, bool more, std::size_t& done) {
-  const Stores stores = piece.bytes >= kStreamedBytes ? Stores::kStreaming : Stores::kCached;
+  const bool streams = piece.bytes >= kStreamedBytes && staging_.reader.far();
+  const Stores stores = streams ? Stores::kStreaming : Stores::kCached;
   while (done < piece.bytes) {
     if (next_ > limit_ && !refresh()) return false;
     Blocks blocks = take(piece.bytes - done);
@@ -145,10 +153,11 @@ Place Outbox::place_of(const Piece& piece, std::uint64_t& where) const {
 void Outbox::describe_line(const Descriptor& descriptor) {
   Line& line = lines_[next_ % kWindow];
   std::memcpy(line.payload, &descriptor, sizeof descriptor);
-  publish(line);
+  publish(line, sizeof descriptor);
 }
 
-void Outbox::publish(Line& line) {
+/// Makes a line visible whose payload, of `bytes`, is there.
+void Outbox::publish(Line& line, std::size_t bytes) {
   const std::uint64_t word = next_ << 32 | call_hash_;
   ++next_;
   // partner: Inbox::arrived(), which may read the payload once it sees the word
@@ -158,13 +167,26 @@ void Outbox::publish(Line& line) {
     line.word.store(word, std::memory_order_release);
   }
   wake_if_asleep(*link_.control);
+  // The peer, which has read the next line a round ago, does not look at it yet: taking it over now
+  // spares the next message, which is probably as long as this one, half of its way.
+  const auto* const next = reinterpret_cast<const std::byte*>(&lines_[next_ % kWindow]);
+  for (std::size_t at = 0; at < sizeof line.word + bytes; at += 64) take_over(next + at);
+}
+
+/// How many lines the peer has read. `known`: as of the last time.
+std::uint64_t Outbox::read_receipt(std::uint64_t known) {
+  // acquire: the peer's reads of lines and staging come before it says so in Inbox::consume()
+  if (!staging_.reader.due()) return receipt_.consumed.load(std::memory_order_acquire);
+  const auto begin = Distance::Clock::now();
+  const std::uint64_t consumed = receipt_.consumed.load(std::memory_order_acquire);
+  if (consumed != known) staging_.reader.note(Distance::Clock::now() - begin);
+  return consumed;
 }
 
 /// Looks how far the peer has read. True if there is a free line now.
 bool Outbox::refresh() {
-  // acquire: the peer's reads of lines and staging come before it says so in Inbox::consume()
-  const std::uint64_t consumed = receipt_.consumed.load(std::memory_order_acquire);
   const std::uint64_t known = limit_ - kWindow;
+  const std::uint64_t consumed = read_receipt(known);
   if (consumed < known || consumed >= next_)
     link_.faults->fail(TUTTI_PEER_FAILED, link_.rank,
                        link_.name() + " damaged its receipts: it says that it has read " +

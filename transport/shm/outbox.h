@@ -47,8 +47,9 @@ class Outbox {
   Blocks take(std::size_t left);
   Descriptor describe(const Blocks& blocks) const;
   Place place_of(const Piece& piece, std::uint64_t& where) const;
-  void publish(Line& line);
+  void publish(Line& line, std::size_t bytes);
   void describe_line(const Descriptor& descriptor);
+  std::uint64_t read_receipt(std::uint64_t known);
   bool refresh();
   void give_staging_back(std::uint64_t from, std::uint64_t to);
 

@@ -17,6 +17,8 @@ using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds kQuiesceLimit{2};
 
+constexpr int kPolls = 64;
+
 Caps caps_of(int size, int cpus, bool cross_memory) {
   const std::size_t part = transit_part(size);
   Caps caps{.inline_bytes = kInlineBytes,
@@ -63,6 +65,7 @@ PeerLink ShmTransport::link_to(int peer) {
   link.same_process = joined_.same_process[index];
   link.membarrier = joined_.membarrier;
   link.fenced = !joined_.membarrier && joined_.oversubscribed();
+  link.polls = joined_.oversubscribed() ? 0 : kPolls;
   link.mine = &own().edge(peer);
   link.theirs = &segment.edge(rank_);
   link.control = &joined_.control->of(peer);

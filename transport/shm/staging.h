@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include "transport/shm/distance.h"
 #include "transport/shm/layout.h"
 
 namespace tutti {
@@ -35,6 +36,7 @@ class StagingPool {
       for (int other = 0; other < kLanes; ++other) may -= other != lane && held_[other] == 0;
     }
     const Run run = longest(std::min(want, may));
+    if (run.blocks > 0) next_ = std::countr_zero(run.mask) + run.blocks;
     free_ &= ~run.mask;
     free_blocks_ -= run.blocks;
     held_[lane] += run.blocks;
@@ -56,13 +58,22 @@ class StagingPool {
   }
 
  private:
-  /// The first run of `limit` free blocks, or of as many as there are.
+  /// A run of `limit` free blocks, or of as many as there are. Goes round: blocks used long ago
+  /// have left the reader's cache, and need not be won back from it.
   Run longest(int limit) const {
-    if (limit <= 0 || free_ == 0) return {};
-    std::uint64_t starts = free_;  // of runs of `n`
+    const Run ahead = next_ < blocks_ ? first_of(free_ & ~std::uint64_t{0} << next_, limit) : Run{};
+    if (ahead.blocks == limit) return ahead;
+    const Run any = first_of(free_, limit);
+    return any.blocks > ahead.blocks ? any : ahead;
+  }
+
+  /// The first run of `limit` of these blocks, or the longest.
+  static Run first_of(std::uint64_t free, int limit) {
+    if (limit <= 0 || free == 0) return {};
+    std::uint64_t starts = free;  // of runs of `n`
     int n = 1;
     for (; n < limit; ++n) {
-      const std::uint64_t longer = starts & free_ >> n;
+      const std::uint64_t longer = starts & free >> n;
       if (longer == 0) break;
       starts = longer;
     }
@@ -75,14 +86,16 @@ class StagingPool {
   const int blocks_;
   std::uint64_t free_;
   int free_blocks_;
+  int next_ = 0;  // after the last run taken
   int held_[kLanes] = {};
 };
 
 /// The areas of one edge: `small` in the edge itself, where every lane can always get a block, and
-/// `large`, which may be used up or absent.
+/// `large`, which may be used up or absent. And how far away their reader is.
 struct Staging {
   StagingPool small;
   StagingPool large;
+  Distance reader{};
 };
 
 }  // namespace tutti
