@@ -41,8 +41,9 @@ Period period(std::span<const Plan> plans, const Load& load, std::uint32_t tiles
 
 Coefficients far_cores() {
   Coefficients c;
-  c.line_s = 150e-9;
-  c.view_s = 270e-9;
+  c.far = true;
+  c.line_s = 250e-9;
+  c.view_s = 180e-9;
   c.cross_call_s = 450e-9;
   c.peer_read = {80e-12, 98e-12, 110e-12};
   c.cross_read = {180e-12, 230e-12, 330e-12};

@@ -21,7 +21,7 @@ namespace tutti {
 enum class Access : std::uint8_t {
   kInline,       // in the line that announces them
   kStaged,       // the sender copies them into shared slots
-  kStreamed,     // the same with stores past the cache
+  kStreamed,     // the same with stores past the cache, where cores are far
   kMapped,       // the receiver reads the sender's memory directly
   kCrossMemory,  // the receiver asks the kernel to copy them (process_vm_readv)
 };
@@ -34,9 +34,12 @@ struct PerByte {
 /// What things cost. The defaults are shipped: a machine with two Zen 4 cores that share an L3, on
 /// 4 KiB pages. docs/decisions/0004-price.md says how they were fitted, and how well they do.
 struct Coefficients {
+  bool far = false;  // the cores share no cache
+
   // Events, in seconds.
   double call_s = 40e-9;         // entering and leaving a call
   double step_s = 12e-9;         // any step of a plan
+  double round_s = 2e-9;         // going round a loop, or out of it
   double reduce_s = 40e-9;       // beginning to combine or move operands
   double post_s = 15e-9;         // announcing a message
   double pull_s = 10e-9;         // taking one message and giving its place back

@@ -31,7 +31,8 @@ Access StepCosts::access(Buffer from, std::size_t bytes) const {
   if (from == Buffer::kScratch) return Access::kMapped;  // it is shared memory
   if (conditions_.registered) return Access::kMapped;
   if (bytes > conditions_.caps.staged_bytes) return Access::kCrossMemory;
-  return bytes < conditions_.caps.streamed_bytes ? Access::kStaged : Access::kStreamed;
+  const bool streamed = coefficients_.far && bytes >= conditions_.caps.streamed_bytes;
+  return streamed ? Access::kStreamed : Access::kStaged;
 }
 
 Cost StepCosts::bytes_cost(const PerByte& cost, const Residence& where, double bytes) const {

@@ -114,6 +114,15 @@ double Ranks::start_of_reduce(std::uint32_t rank, std::uint32_t lane_number, con
 // ---- What it costs ------------------------------------------------------------------------------
 
 Cost Ranks::execute(const Next& next) {
+  const LaneCursor& at = ranks_[next.rank].lanes[next.lane].cursor;
+  const Plan& plan = task_.plans[next.rank];
+  Cost cost = cost_of(next);
+  if (at.index() + 1 < plan.steps.size() && plan.steps[at.index() + 1].op == Step::Op::kEnd)
+    cost.seconds += coefficients_.round_s;
+  return cost;
+}
+
+Cost Ranks::cost_of(const Next& next) {
   Lane& lane = ranks_[next.rank].lanes[next.lane];
   const Step& step = *lane.cursor.step();
   switch (step.op) {

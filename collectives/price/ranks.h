@@ -62,6 +62,7 @@ class Ranks {
   void begin_call(std::uint32_t rank);
   double start_of(std::uint32_t rank, std::uint32_t lane);
   double start_of_reduce(std::uint32_t rank, std::uint32_t lane, const Step& step);
+  Cost cost_of(const Next& next);
   Cost send(std::uint32_t rank, std::uint32_t lane, const Step& step);
   Cost scale(std::uint32_t rank, std::uint32_t lane, const Step& step) const;
   Cost reduce(std::uint32_t rank, std::uint32_t lane, const Step& step);
