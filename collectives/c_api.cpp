@@ -192,7 +192,7 @@ tutti_status tutti_start(tutti_comm** comm, const tutti_config* config) {
     require(comm, "comm");
     const tutti_config given = read_struct<tutti_config>(config, TUTTI_CONFIG_INIT, "config");
     const Environment environment = read_environment();
-    const World world = resolve_world(&given, environment);
+    const World world = resolve_world(given, environment);
     *comm = HandleTable::instance().add(std::make_unique<Handle>(world, environment));
   });
 }

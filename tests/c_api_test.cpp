@@ -171,6 +171,12 @@ TEST_CASE("a shorter structure of an older program keeps its meaning") {
   AllReduce call;
   call.options = &options;
   CHECK(call(comm) == TUTTI_OK);
+  tutti_config config = TUTTI_CONFIG_INIT;
+  config.struct_size = offsetof(tutti_config, start_timeout_ms);
+  config.start_timeout_ms = -77;
+  tutti_comm* other = nullptr;
+  CHECK(tutti_start(&other, &config) == TUTTI_OK);
+  CHECK(tutti_finish(other) == TUTTI_OK);
 }
 
 TEST_CASE("timeouts of zero or below are named") {

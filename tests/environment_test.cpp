@@ -19,6 +19,7 @@
 #include "topology/machine.h"
 #include "transport/bootstrap/environment.h"
 #include "transport/bootstrap/usable_cpus.h"
+#include "transport/control_groups.h"
 
 using namespace tutti;
 using Catch::Contains;
@@ -40,13 +41,13 @@ class Given {
   }
 };
 
-World world_of(const Variables& variables, const tutti_config* config = nullptr) {
+World world_of(const Variables& variables, const tutti_config& config = TUTTI_CONFIG_INIT) {
   const Given given(variables);
   return resolve_world(config, read_environment());
 }
 
 /// The text of the error with `status` that resolving gives.
-std::string refusal(const Variables& variables, const tutti_config* config = nullptr,
+std::string refusal(const Variables& variables, const tutti_config& config = TUTTI_CONFIG_INIT,
                     tutti_status status = TUTTI_INVALID) {
   try {
     world_of(variables, config);
@@ -140,8 +141,9 @@ TEST_CASE("a process alone under a launcher that Tutti does not know is warned")
 }
 
 TEST_CASE("torchrun on several hosts is said to be unsupported") {
-  CHECK_THAT(refusal(with(kTorchrun, {{"LOCAL_WORLD_SIZE", "2"}}), nullptr, TUTTI_UNSUPPORTED),
-             Contains("2 of 4 ranks on this host") && Contains("not offered yet"));
+  CHECK_THAT(
+      refusal(with(kTorchrun, {{"LOCAL_WORLD_SIZE", "2"}}), TUTTI_CONFIG_INIT, TUTTI_UNSUPPORTED),
+      Contains("2 of 4 ranks on this host") && Contains("not offered yet"));
 }
 
 TEST_CASE("TUTTI_SIZE without TUTTI_RANK names both, and the other way round") {
@@ -187,43 +189,31 @@ TEST_CASE("config comes before the environment, field by field") {
   const Variables launched = {{"TUTTI_RANK", "1"}, {"TUTTI_SIZE", "4"}, {"TUTTI_ADDR", "outer"}};
   tutti_config config = TUTTI_CONFIG_INIT;
   config.start_timeout_ms = 9;
-  CHECK(world_of(launched, &config).rank == 1);
-  CHECK(world_of(launched, &config).start_timeout.count() == 9);
+  CHECK(world_of(launched, config).rank == 1);
+  CHECK(world_of(launched, config).start_timeout.count() == 9);
   config.address = "inner";
-  CHECK(world_of(launched, &config).address == "inner");
+  CHECK(world_of(launched, config).address == "inner");
   config.rank = 0;
   config.size = 2;
-  CHECK(world_of(launched, &config).launcher == "config");
-  CHECK(world_of({{"TUTTI_SIZE", "4"}}, &config).size ==
-        2);  // contradictions outside do not matter
+  CHECK(world_of(launched, config).launcher == "config");
+  CHECK(world_of({{"TUTTI_SIZE", "4"}}, config).size == 2);  // contradictions outside do not matter
 }
 
 TEST_CASE("a config that contradicts itself is refused") {
   tutti_config config = TUTTI_CONFIG_INIT;
   config.rank = 2;
-  CHECK_THAT(refusal({}, &config), Contains("config.rank is 2 but config.size is not set"));
+  CHECK_THAT(refusal({}, config), Contains("config.rank is 2 but config.size is not set"));
   config.size = 2;
   config.address = "x";
-  CHECK_THAT(refusal({}, &config), Contains("config.rank is 2, but a world of 2 (config.size)"));
+  CHECK_THAT(refusal({}, config), Contains("config.rank is 2, but a world of 2 (config.size)"));
   config.rank = -2;
-  CHECK_THAT(refusal({}, &config), Contains("config.rank is -2"));
+  CHECK_THAT(refusal({}, config), Contains("config.rank is -2"));
   config.rank = 0;
   config.size = 0;
-  CHECK_THAT(refusal({}, &config), Contains("config.size is 0"));
+  CHECK_THAT(refusal({}, config), Contains("config.size is 0"));
   config.size = 2;
   config.start_timeout_ms = 0;
-  CHECK_THAT(refusal({}, &config), Contains("config.start_timeout_ms is 0"));
-  config.struct_size = 0;
-  CHECK_THAT(refusal({}, &config), Contains("config.struct_size is 0"));
-}
-
-TEST_CASE("an older, shorter config keeps its meaning") {
-  tutti_config config = TUTTI_CONFIG_INIT;
-  config.rank = 0;
-  config.size = 1;
-  config.start_timeout_ms = -77;  // beyond the size that it gives
-  config.struct_size = offsetof(tutti_config, start_timeout_ms);
-  CHECK(world_of({}, &config).size == 1);
+  CHECK_THAT(refusal({}, config), Contains("config.start_timeout_ms is 0"));
 }
 
 TEST_CASE("every variable has a meaning, a default, and its present value") {
@@ -254,6 +244,7 @@ class FakeSystem {
   ~FakeSystem() { fs::remove_all(root_); }
 
   std::optional<double> quota() const { return cpu_quota(root_); }
+  std::optional<double> left() const { return memory_left(root_); }
 
  private:
   const fs::path root_;
@@ -286,7 +277,26 @@ TEST_CASE("the quota of control groups, version 1, is found, in a container too"
             .quota() == std::nullopt);
 }
 
-TEST_CASE("a system without control groups has no quota") { CHECK(!FakeSystem({}).quota()); }
+TEST_CASE("the memory that control groups leave is the least on the way up") {
+  CHECK(FakeSystem({{"proc/self/cgroup", "0::/a/b\n"},
+                    {"sys/fs/cgroup/a/b/memory.max", "max\n"},
+                    {"sys/fs/cgroup/a/b/memory.current", "50\n"},
+                    {"sys/fs/cgroup/a/memory.max", "1000\n"},
+                    {"sys/fs/cgroup/a/memory.current", "700\n"},
+                    {"sys/fs/cgroup/a/memory.stat",
+                     "anon 500\ninactive_file 100\nactive_file 20\nshmem 80\n"}})
+            .left() == 420);
+  CHECK(FakeSystem({{"proc/self/cgroup", "4:memory:/x\n3:cpu,cpuacct:/job\n"},
+                    {"sys/fs/cgroup/memory/x/memory.limit_in_bytes", "900\n"},
+                    {"sys/fs/cgroup/memory/x/memory.usage_in_bytes", "1000\n"},
+                    {"sys/fs/cgroup/memory/x/memory.stat", "total_inactive_file 30\n"}})
+            .left() == 0);
+}
+
+TEST_CASE("a system without control groups has no quota and no limit") {
+  CHECK(!FakeSystem({}).quota());
+  CHECK(!FakeSystem({}).left());
+}
 
 TEST_CASE("usable CPUs follow the thread's affinity") {
   const CpuMask before = allowed_cpus();

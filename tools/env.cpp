@@ -13,6 +13,7 @@
 #include "topology/machine.h"
 #include "transport/bootstrap/environment.h"
 #include "transport/bootstrap/usable_cpus.h"
+#include "transport/control_groups.h"
 #include "transport/shm/cross_memory.h"
 #include "transport/shm/layout.h"
 
@@ -46,7 +47,7 @@ void print_variables() {
   }
   std::fflush(stdout);  // resolve_world() may write to stderr
   try {
-    const World world = resolve_world(nullptr, read_environment());
+    const World world = resolve_world(TUTTI_CONFIG_INIT, read_environment());
     print_row("so this process would be",
               fmt::format("rank {} of {}, by {}", world.rank, world.size, world.launcher));
   } catch (const Error& error) {

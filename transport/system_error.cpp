@@ -7,10 +7,14 @@
 
 namespace tutti {
 
+std::string errno_text(const std::string& what, int error_number) {
+  return what + ": " + std::generic_category().message(error_number);
+}
+
 Error system_error(const std::string& what, int error_number) {
   const bool used_up = error_number == EMFILE || error_number == ENFILE || error_number == ENOMEM ||
                        error_number == ENOBUFS;
-  std::string text = what + ": " + std::generic_category().message(error_number);
+  std::string text = errno_text(what, error_number);
   if (error_number == EMFILE) text += "; " + descriptor_limit();
   return Error(used_up ? TUTTI_NO_MEMORY : TUTTI_SYSTEM, text);
 }

@@ -7,6 +7,9 @@
 
 namespace tutti {
 
+/// "sizing a file: No space left on device".
+std::string errno_text(const std::string& what, int error_number);
+
 /// "cannot open a socket: Permission denied": TUTTI_NO_MEMORY where memory, descriptors or another
 /// resource ran out, with the limit where one may raise it, and else TUTTI_SYSTEM.
 Error system_error(const std::string& what, int error_number);

@@ -45,11 +45,11 @@ struct Variable {
 };
 std::vector<Variable> environment_table();
 
-/// Combines config (may be NULL) and environment; what config leaves open comes from the innermost
+/// Combines config and environment; what config leaves open comes from the innermost
 /// launcher (TUTTI_* before torchrun) or the one that TUTTI_BOOTSTRAP forces. Says on stderr which
 /// one it was where TUTTI_LOG is info. Throws TUTTI_INVALID on contradictions: TUTTI_SIZE without
 /// TUTTI_RANK, rank ≥ size, a world of several ranks without an address, …; TUTTI_UNSUPPORTED for
 /// several hosts.
-World resolve_world(const tutti_config* config, const Environment& environment);
+World resolve_world(const tutti_config& config, const Environment& environment);
 
 }  // namespace tutti

@@ -22,6 +22,10 @@ constexpr auto kShortestNap = milliseconds(1), kLongestNap = milliseconds(20);
 // A host whose deadline passes tells its guests which ranks are missing: they give it time to.
 constexpr auto kGrace = milliseconds(1000);
 
+// Abstract sockets do not reach further.
+constexpr const char* kSameNetwork =
+    " (is it in the same network namespace, and its TUTTI_ADDR the same?)";
+
 void nap(milliseconds& length) {
   std::this_thread::sleep_for(length);
   length = std::min(2 * length, kLongestNap);
@@ -188,7 +192,7 @@ Channel join(const World& world, Clock::time_point until) {
   }
   throw Error(TUTTI_TIMEOUT, "rank 0 of " + std::to_string(world.size) +
                                  " did not come to the meeting " + place_of(world) + " within " +
-                                 in_ms(world.start_timeout));
+                                 in_ms(world.start_timeout) + kSameNetwork);
 }
 
 std::unique_ptr<Rendezvous> make_guest(const World& world) {

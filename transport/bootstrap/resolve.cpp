@@ -1,8 +1,6 @@
 // Who am I? The caller's config first, then the innermost launcher.
 #include <algorithm>
-#include <cstddef>
 #include <cstdio>
-#include <cstring>
 
 #include "kernels/error.h"
 #include "transport/bootstrap/environment.h"
@@ -71,18 +69,6 @@ Source from_launcher(const Environment& environment) {
   if (forced ? forced == "torchrun" : environment.torch_rank.has_value())
     return from_torchrun(environment);
   return alone(environment);
-}
-
-/// The caller's config in today's layout: an older one is shorter, and what it lacks has its
-/// default.
-tutti_config widen(const tutti_config* config) {
-  tutti_config wide = TUTTI_CONFIG_INIT;
-  if (config == nullptr) return wide;
-  if (config->struct_size < offsetof(tutti_config, address))
-    refuse("config.struct_size is " + std::to_string(config->struct_size) +
-           ": begin with TUTTI_CONFIG_INIT");
-  std::memcpy(&wide, config, std::min(config->struct_size, sizeof(wide)));
-  return wide;
 }
 
 void check_config(const tutti_config& config) {
@@ -158,8 +144,7 @@ void warn_of_foreign_launcher(const std::string& foreign) {
 
 }  // namespace
 
-World resolve_world(const tutti_config* caller, const Environment& environment) {
-  const tutti_config config = widen(caller);
+World resolve_world(const tutti_config& config, const Environment& environment) {
   check_config(config);
   const Source source = overlay(config, environment);
   check_place(source);

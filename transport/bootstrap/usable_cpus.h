@@ -2,8 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -17,12 +15,8 @@ CpuMask allowed_cpus();
 
 int count_cpus(std::span<const std::uint64_t> mask);
 
-/// The CPUs' worth of time per second that control groups grant this process: the least quota of
-/// its group and that one's ancestors, version 2 or 1; none where there is no quota. `root` is
-/// where /proc and /sys are looked for.
-std::optional<double> cpu_quota(const std::filesystem::path& root = "/");
-
-/// The quota in whole CPUs (a part of one is none to spin on), at least 1; without one, INT_MAX.
+/// The control groups' quota in whole CPUs (a part of one is none to spin on), at least 1; without
+/// one, INT_MAX.
 int quota_cpus();
 
 /// CPUs of the calling thread's affinity, but not more than the quota. Ranks that are bound to a

@@ -11,29 +11,25 @@ namespace tutti {
 
 std::uint64_t Fault::pack() const {
   return static_cast<std::uint64_t>(static_cast<std::uint8_t>(status)) << 56 |
-         static_cast<std::uint64_t>(static_cast<std::uint16_t>(culprit)) << 40 |
-         static_cast<std::uint64_t>(static_cast<std::uint16_t>(reporter)) << 24 | (call & 0xffffff);
+         static_cast<std::uint64_t>(static_cast<std::uint16_t>(reporter));
 }
 
 Fault Fault::unpack(std::uint64_t word) {
   Fault fault;
   fault.status = static_cast<tutti_status>(word >> 56);
   if (fault.status <= TUTTI_OK || fault.status > TUTTI_INTERNAL) fault.status = TUTTI_INTERNAL;
-  fault.culprit = static_cast<int>(word >> 40 & 0xffff);
-  fault.reporter = static_cast<int>(word >> 24 & 0xffff);
-  fault.call = static_cast<std::uint32_t>(word & 0xffffff);
+  fault.reporter = static_cast<int>(word & 0xffff);
   return fault;
 }
 
-void FaultBoard::report(tutti_status status, int culprit, std::string_view text) {
+void FaultBoard::report(tutti_status status, std::string_view text) {
   if (poisoned() || reported_) return;
   reported_ = true;
   SegmentHeader& header = own_.header();
   const std::size_t length = std::min(text.size(), kFaultTextBytes - 1);
   std::memcpy(header.fault_text, text.data(), length);
   header.fault_text[length] = '\0';
-  const Fault fault{status, culprit, rank_,
-                    static_cast<std::uint32_t>(header.calls.load(std::memory_order_relaxed))};
+  const Fault fault{status, rank_};
   std::uint64_t none = 0;
   // seq_cst: a reader claims memory, then looks here; see Inbox::claim() and
   // ShmTransport::abandon()

@@ -16,9 +16,7 @@ namespace tutti {
 /// The record in the control file. The text that goes with it stands in the reporter's segment.
 struct Fault {
   tutti_status status = TUTTI_OK;
-  int culprit = 0;  // the rank to blame; the reporter itself where nobody else is
   int reporter = 0;
-  std::uint32_t call = 0;  // low bits of the reporter's count of calls
 
   std::uint64_t pack() const;
   /// Any 64 bits give a fault with a status that is an error.
@@ -39,13 +37,13 @@ class FaultBoard {
 
   /// Makes this the world's fault, if there is none yet, and wakes everybody. `text` says what
   /// happened, without naming this rank or its call.
-  void report(tutti_status status, int culprit, std::string_view text);
+  void report(tutti_status status, std::string_view text);
 
   /// Throws the world's fault as this rank's error.
   [[noreturn]] void raise() const;
 
-  [[noreturn]] void fail(tutti_status status, int culprit, std::string_view text) {
-    report(status, culprit, text);
+  [[noreturn]] void fail(tutti_status status, std::string_view text) {
+    report(status, text);
     raise();
   }
 

@@ -76,11 +76,11 @@ void Inbox::open_piece(std::size_t bytes) {
   if (descriptor.bytes == 0 || descriptor.more > 1) damaged("an announcement");
   const bool last = descriptor.more == 0;
   if (descriptor.bytes > bytes || (descriptor.bytes == bytes) != last)
-    link_.faults->fail(TUTTI_MISMATCH, link_.rank,
-                       link_.name() + " announced " + std::to_string(descriptor.bytes) +
-                           (last ? "" : " and more") + " bytes where rank " +
-                           std::to_string(link_.own->header().rank) + " expects " +
-                           std::to_string(bytes));
+    link_.faults->fail(TUTTI_MISMATCH, link_.name() + " announced " +
+                                           std::to_string(descriptor.bytes) +
+                                           (last ? "" : " and more") + " bytes where rank " +
+                                           std::to_string(link_.own->header().rank) + " expects " +
+                                           std::to_string(bytes));
   locate(descriptor);
   left_ = static_cast<std::size_t>(descriptor.bytes);
   landed_ = 0;
@@ -171,7 +171,7 @@ void Inbox::cross_copy(std::byte* dst, std::size_t bytes) {
   if (read == CrossRead::kDone) return;
   if (link_.faults->poisoned()) link_.faults->raise();
   link_.faults->fail(
-      TUTTI_PEER_FAILED, link_.rank,
+      TUTTI_PEER_FAILED,
       read == CrossRead::kGone
           ? link_.name() + " died (pid " + std::to_string(link_.pid) + ")"
           : link_.name() + "'s memory cannot be read (pid " + std::to_string(link_.pid) + ")");
@@ -243,7 +243,7 @@ void Inbox::unclaim() {
 }
 
 void Inbox::damaged(const std::string& what) const {
-  link_.faults->fail(TUTTI_PEER_FAILED, link_.rank, link_.name() + " damaged " + what);
+  link_.faults->fail(TUTTI_PEER_FAILED, link_.name() + " damaged " + what);
 }
 
 void Inbox::mismatch(std::uint32_t theirs, std::uint32_t ours) const {
@@ -254,7 +254,7 @@ void Inbox::mismatch(std::uint32_t theirs, std::uint32_t ours) const {
   const std::string peer = link_.name() + ": " + text_of(peer_call);
   const bool hidden = own_call && peer_call && own_call->algorithm != peer_call->algorithm &&
                       describe(*own_call) == describe(*peer_call);
-  link_.faults->fail(TUTTI_MISMATCH, link_.rank,
+  link_.faults->fail(TUTTI_MISMATCH,
                      (own_rank < link_.rank ? own + ", but " + peer : peer + ", but " + own) +
                          (hidden ? ", by another algorithm: TUTTI_ALGO or an option differs" : ""));
 }

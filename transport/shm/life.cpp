@@ -81,20 +81,19 @@ void PeerWatch::look(Clock::time_point now, FaultBoard& faults) {
   last_look_ = now;
   for (int rank = 0; rank < static_cast<int>(pulses_.size()); ++rank) {
     if (rank == rank_ || left(rank)) continue;
-    const std::string name = "rank " + std::to_string(rank);
     const auto index = static_cast<std::size_t>(rank);
-    if (dead(rank))
-      faults.fail(TUTTI_PEER_FAILED, rank,
-                  name + " died (pid " + std::to_string(pids_[index]) + ")");
+    const auto fail = [&](const std::string& how) {
+      faults.fail(TUTTI_PEER_FAILED, "rank " + std::to_string(rank) + how + " (pid " +
+                                         std::to_string(pids_[index]) + ")");
+    };
+    if (dead(rank)) fail(" died, or ended without tutti_finish()");
     Pulse& pulse = pulses_[index];
     const std::uint64_t beats = control_.of(rank).alive.load(std::memory_order_relaxed);
     if (paused || beats != pulse.beats) {
       pulse = {beats, now};
     } else if (now - pulse.since > kFrozenAfter) {
       const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - pulse.since);
-      faults.fail(TUTTI_PEER_FAILED, rank,
-                  name + " froze: no sign of life for " + std::to_string(ms.count()) + " ms (pid " +
-                      std::to_string(pids_[index]) + ")");
+      fail(" froze: no sign of life for " + std::to_string(ms.count()) + " ms");
     }
   }
 }

@@ -41,7 +41,4 @@ class Mapping {
   std::size_t bytes_ = 0;
 };
 
-/// "mapping 4096 bytes: Cannot allocate memory", from errno.
-std::string errno_text(const std::string& what);
-
 }  // namespace tutti

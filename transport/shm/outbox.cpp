@@ -188,10 +188,10 @@ bool Outbox::refresh() {
   const std::uint64_t known = limit_ - kWindow;
   const std::uint64_t consumed = read_receipt(known);
   if (consumed < known || consumed >= next_)
-    link_.faults->fail(TUTTI_PEER_FAILED, link_.rank,
-                       link_.name() + " damaged its receipts: it says that it has read " +
-                           std::to_string(consumed) + " of " + std::to_string(next_ - 1) +
-                           " lines");
+    link_.faults->fail(TUTTI_PEER_FAILED, link_.name() +
+                                              " damaged its receipts: it says that it has read " +
+                                              std::to_string(consumed) + " of " +
+                                              std::to_string(next_ - 1) + " lines");
   if (staged_lines_ > 0) give_staging_back(known + 1, consumed);
   limit_ = consumed + kWindow;
   return next_ <= limit_;

@@ -7,10 +7,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
+#include <limits>
 #include <string>
 #include <utility>
 
 #include "kernels/error.h"
+#include "transport/control_groups.h"
+#include "transport/system_error.h"
 
 namespace tutti {
 namespace {
@@ -38,14 +41,14 @@ Mapping map_own(int fd, std::size_t arena_begin) {
 }
 
 /// What the system could give without taking it from somebody; no limit if it does not say.
-std::size_t available_bytes() {
+double system_bytes() {
   std::ifstream file("/proc/meminfo");
   for (std::string key; file >> key;) {
-    std::size_t kib = 0;
+    double kib = 0;
     if (key == "MemAvailable:" && file >> kib) return kib * 1024;
     file.ignore(256, '\n');
   }
-  return static_cast<std::size_t>(-1);
+  return std::numeric_limits<double>::infinity();
 }
 
 }  // namespace
@@ -69,7 +72,10 @@ void* OwnSegment::allocate(std::size_t bytes) {
                  "allocating " + std::to_string(bytes) + " bytes of registered memory: " + why);
   };
   if (bytes > memory_.bytes() - layout_.arena) throw refuse("more than this machine has");
-  if (bytes > available_bytes()) throw refuse("more than is available");
+  const auto wanted = static_cast<double>(bytes);
+  if (wanted > system_bytes()) throw refuse("more than is available");
+  if (wanted > memory_left().value_or(wanted))
+    throw refuse("more than this process's control group (container) may take yet");
   const std::size_t alignment = bytes >= kHugePageBytes ? kHugePageBytes : kPageBytes;
   const auto offset = extents_.take(bytes, alignment);
   if (!offset) throw refuse("the arena is full");
@@ -88,7 +94,7 @@ void* OwnSegment::allocate(std::size_t bytes) {
          errno == EINTR)
     result = 0;
   if (result != 0) {
-    const std::string why = errno_text("the system refuses");
+    const std::string why = errno_text("the system refuses", errno);
     deallocate(memory_.data() + begin);
     throw refuse(why);
   }

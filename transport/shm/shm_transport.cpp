@@ -158,7 +158,7 @@ void ShmTransport::look_for_leavers() {
   for (const auto& endpoint : endpoints_) {
     if (!endpoint || !endpoint->awaited() || !watch_.left(endpoint->link().rank)) continue;
     if (leaver_ == endpoint->link().rank && endpoint->missed_at() >= leaver_seen_)
-      faults_.fail(TUTTI_PEER_FAILED, leaver_, endpoint->link().name() + " left the world");
+      faults_.fail(TUTTI_PEER_FAILED, endpoint->link().name() + " left the world");
     leaver_ = endpoint->link().rank;
     leaver_seen_ = traffic_.idles;
     return;
@@ -194,7 +194,7 @@ std::string ShmTransport::latest_rank() const {
 }
 
 void ShmTransport::time_out() {
-  faults_.fail(TUTTI_TIMEOUT, rank_,
+  faults_.fail(TUTTI_TIMEOUT,
                "not complete after " + std::to_string(timeout_.count()) + " ms; " + latest_rank());
 }
 
@@ -208,7 +208,7 @@ void ShmTransport::report_stall(Clock::time_point now) const {
 
 void ShmTransport::abandon(const Error& cause) noexcept {
   unclaim_all();
-  faults_.report(cause.status(), rank_, cause.what());
+  faults_.report(cause.status(), cause.what());
   await_readers();
 }
 
@@ -252,8 +252,8 @@ ShmTransport::~ShmTransport() {
   unclaim_all();
   try {
     await_drains();
-  } catch (const Error&) {
-    // A peer's receipts are damaged; the world is poisoned, and nobody waits for this rank.
+  } catch (const std::exception&) {
+    // A peer's receipts are damaged, or there is no memory to say so: nobody waits for this rank.
   }
 }
 

@@ -55,7 +55,7 @@ Starting& starting() {
 std::uint64_t random_id() {
   std::uint64_t value = 0;
   if (getrandom(&value, sizeof value, 0) != static_cast<ssize_t>(sizeof value))
-    throw Error(TUTTI_SYSTEM, errno_text("asking for a random number"));
+    throw Error(TUTTI_SYSTEM, errno_text("asking for a random number", errno));
   return value;
 }
 
