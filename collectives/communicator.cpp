@@ -60,7 +60,25 @@ void Communicator::require_usable() const {
   if (failure_) throw *failure_;
 }
 
+// Costs a load and two stores. Two threads that come within the same nanosecond pass.
+class Communicator::InUse {
+ public:
+  explicit InUse(std::atomic<bool>& flag) : flag_(flag) {
+    if (flag_.load(std::memory_order_relaxed))
+      throw Error(TUTTI_INVALID,
+                  "another thread is in a call of this communicator: one at a time may use it");
+    flag_.store(true, std::memory_order_relaxed);
+  }
+  ~InUse() { flag_.store(false, std::memory_order_relaxed); }
+  InUse(const InUse&) = delete;
+  InUse& operator=(const InUse&) = delete;
+
+ private:
+  std::atomic<bool>& flag_;
+};
+
 void Communicator::run(const Call& call) {
+  const InUse in_use(in_use_);
   require_usable();
   const bool same = last_ != nullptr && last_->key == call.key && last_->forced == call.algorithm;
   const Launch& launch = same ? *last_ : launch_for(call);

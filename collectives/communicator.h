@@ -1,6 +1,7 @@
 // A communicator: a transport, the launches made on it so far, and what went wrong on it.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -75,11 +76,16 @@ class Communicator {
   void require_usable() const;
   void fail(const Error& cause);
 
+  // A call of another thread at the same time is forbidden; noticed, it is refused.
+  class InUse;
+
   // Fixed after construction.
   const std::chrono::milliseconds default_timeout_;
   const ForcedAlgorithms forced_;
   const bool log_choices_;
   const std::unique_ptr<Transport> transport_;
+
+  std::atomic<bool> in_use_ = false;
 
   // Changed by calls, by one thread at a time.
   Executor executor_;
