@@ -58,31 +58,8 @@ std::vector<ProofCase> sampled_case(const Sweep& sweep, const Job& job) {
            .root = root,
            .form = kForms[mix(s, 2) % 3],
            .count = pick(counts_of(job.size), mix(s, 3)),
+           .trips = pick(trips_of(sweep), mix(s, 4)),
            .seed = s}};
-}
-
-// Messages of one tile.
-std::uint64_t messages_of(std::span<const Plan> plans) {
-  std::uint64_t messages = 0;
-  for (const Plan& plan : plans) {
-    for (int l = 0; l < plan.lanes(); ++l) {
-      LaneCursor cursor(plan, l, 1);
-      for (; const Step* step = cursor.step(); cursor.advance())
-        messages += step->op == Step::Op::kSend ? 1 : 0;
-    }
-  }
-  return messages;
-}
-
-// The trip count of a sampled case: any, or where a tile has very many messages, one that keeps
-// them within bounds. What more ranks can break shows in the first tiles; the later ones are proven
-// at smaller sizes.
-std::uint32_t sampled_trips(const Sweep& sweep, std::span<const Plan> plans, std::uint64_t seed) {
-  constexpr std::uint64_t kMostMessages = std::uint64_t{1} << 22;
-  const std::uint64_t messages = messages_of(plans);
-  std::vector<std::uint32_t> trips = trips_of(sweep);
-  std::erase_if(trips, [&](std::uint32_t t) { return t > 1 && t * messages > kMostMessages; });
-  return pick(trips, mix(seed, 4));
 }
 
 // Every count, trip count and form; some more with an op that scales first.
@@ -129,12 +106,12 @@ bool same_plans(const ProofCase& x, const ProofCase& y) {
 SweepRow prove(const Sweep& sweep, const Job& job) {
   SweepRow row;
   const auto begin = std::chrono::steady_clock::now();
-  std::vector<ProofCase> cases = sweep.sampled ? sampled_case(sweep, job) : all_cases(sweep, job);
+  const std::vector<ProofCase> cases =
+      sweep.sampled ? sampled_case(sweep, job) : all_cases(sweep, job);
   std::vector<Plan> plans;
   const ProofCase* previous = nullptr;
-  for (ProofCase& c : cases) {
+  for (const ProofCase& c : cases) {
     if (previous == nullptr || !same_plans(*previous, c)) plans = plans_of(c);
-    if (sweep.sampled) c.trips = sampled_trips(sweep, plans, c.seed);
     previous = &c;
     const Verdict verdict = verify(plans, {.collective = job.variant.algorithm->collective,
                                            .root = c.root,
