@@ -199,7 +199,7 @@ void Group::check_at_end() {
 void Group::measure_limits() {
   if (context_.rank == 0)
     for (const bool in_place : listed(settings_.in_place))
-      traffic_s_[in_place ? 1 : 0] = context_.floor->traffic_s({.collective = of_.call.collective,
+      traffic_s_[in_place ? 1 : 0] = context_.limit->traffic_s({.collective = of_.call.collective,
                                                                 .ranks = context_.ranks,
                                                                 .bytes = of_.bytes,
                                                                 .in_place = in_place});

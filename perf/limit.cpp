@@ -1,4 +1,4 @@
-#include "perf/floor.h"
+#include "perf/limit.h"
 
 #include <sys/mman.h>
 
@@ -27,13 +27,13 @@ std::size_t round_up(std::size_t bytes, std::size_t to) { return (bytes + to - 1
 /// Share `index` of `blocks` blocks dealt to `shares` threads, in elements.
 std::pair<std::size_t, std::size_t> share_of(std::size_t blocks, std::size_t index,
                                              std::size_t shares) {
-  return {blocks * index / shares * kFloorBlock, blocks * (index + 1) / shares * kFloorBlock};
+  return {blocks * index / shares * kLimitBlock, blocks * (index + 1) / shares * kLimitBlock};
 }
 
 }  // namespace
 
 /// Anonymous memory on huge pages where the system gives them, touched.
-class FloorMeter::Arena {
+class LimitMeter::Arena {
  public:
   explicit Arena(std::size_t bytes) : bytes_(round_up(bytes, kHugePage)) {
     memory_ = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -57,28 +57,28 @@ class FloorMeter::Arena {
   void* memory_;
 };
 
-struct FloorMeter::Work {
+struct LimitMeter::Work {
   std::vector<const float*> inputs;
   std::vector<float*> outputs;
   std::size_t blocks = 0;
 };
 
-FloorMeter::FloorMeter(CpuList cpus, std::size_t most_bytes)
+LimitMeter::LimitMeter(CpuList cpus, std::size_t most_bytes)
     : cpus_(std::move(cpus)), most_bytes_(most_bytes) {}
 
-FloorMeter::~FloorMeter() = default;
+LimitMeter::~LimitMeter() = default;
 
-FloorMeter::Work FloorMeter::lay_out(const FloorCase& of, std::size_t bytes) {
+LimitMeter::Work LimitMeter::lay_out(const LimitCase& of, std::size_t bytes) {
   // A line between the buffers keeps powers of two from falling into one set of the cache.
   constexpr std::size_t kGap = 64 * 5;
-  const std::size_t stride = round_up(bytes, kFloorBlock * sizeof(float)) + kGap;
+  const std::size_t stride = round_up(bytes, kLimitBlock * sizeof(float)) + kGap;
   const auto ranks = static_cast<std::size_t>(of.ranks);
   if (!arena_ || arena_->bytes() < 2 * ranks * stride) {
     arena_.reset();
     arena_ = std::make_unique<Arena>(2 * ranks * stride);
   }
   Work work;
-  work.blocks = round_up(bytes, kFloorBlock * sizeof(float)) / (kFloorBlock * sizeof(float));
+  work.blocks = round_up(bytes, kLimitBlock * sizeof(float)) / (kLimitBlock * sizeof(float));
   const std::size_t sources = of.collective->reduces ? ranks : 1;
   for (std::size_t rank = 0; rank < sources; ++rank)
     work.inputs.push_back(arena_->at(rank * stride));
@@ -90,7 +90,7 @@ FloorMeter::Work FloorMeter::lay_out(const FloorCase& of, std::size_t bytes) {
 }
 
 /// All threads start together; the slowest ends the time.
-double FloorMeter::timed_s(const Work& work, Store store, int passes) const {
+double LimitMeter::timed_s(const Work& work, Store store, int passes) const {
   std::atomic<std::size_t> waiting{0};
   std::vector<double> taken(cpus_.size());
   const auto take_share = [&](std::size_t index) {
@@ -100,7 +100,7 @@ double FloorMeter::timed_s(const Work& work, Store store, int passes) const {
     while (waiting.load(std::memory_order_acquire) < cpus_.size()) relax_core();
     const auto start = Clock::now();
     for (int pass = 0; pass < passes; ++pass)
-      floor_pass(work.inputs, work.outputs, first, last, store);
+      limit_pass(work.inputs, work.outputs, first, last, store);
     taken[index] = seconds_since(start) / passes;
   };
   {
@@ -112,7 +112,7 @@ double FloorMeter::timed_s(const Work& work, Store store, int passes) const {
   return *std::ranges::max_element(taken);
 }
 
-double FloorMeter::best_s(const Work& work) const {
+double LimitMeter::best_s(const Work& work) const {
   constexpr double kSampleS = 0.002;
   constexpr int kSamples = 5;
   constexpr int kMostPasses = 100'000;
@@ -130,7 +130,7 @@ double FloorMeter::best_s(const Work& work) const {
   return best;
 }
 
-double FloorMeter::traffic_s(const FloorCase& of) {
+double LimitMeter::traffic_s(const LimitCase& of) {
   if (!of.collective->moves_data || of.bytes == 0) return 0;
   const std::size_t most = most_bytes_ / (2 * static_cast<std::size_t>(of.ranks));
   const std::size_t bytes = std::min(of.bytes, std::max<std::size_t>(most, 1 << 20));

@@ -19,30 +19,30 @@
 #include <vector>
 
 #include "perf/cpus.h"
-#include "perf/floor_kernels.h"
+#include "perf/limit_kernels.h"
 #include "perf/names.h"
 
 namespace tutti {
 
-struct FloorCase {
+struct LimitCase {
   const CollectiveName* collective = nullptr;
   int ranks = 1;
   std::size_t bytes = 0;
   bool in_place = false;
 };
 
-/// Measures traffic floors. Lives in rank 0; the other ranks sleep while it works.
-class FloorMeter {
+/// Measures limits. Lives in rank 0; the other ranks sleep while it works.
+class LimitMeter {
  public:
   /// Threads on `cpus` (not empty). At most `most_bytes` of buffers: where the case needs more, a
   /// smaller one of the same kind is timed and scaled.
-  FloorMeter(CpuList cpus, std::size_t most_bytes);
-  ~FloorMeter();
-  FloorMeter(const FloorMeter&) = delete;
-  FloorMeter& operator=(const FloorMeter&) = delete;
+  LimitMeter(CpuList cpus, std::size_t most_bytes);
+  ~LimitMeter();
+  LimitMeter(const LimitMeter&) = delete;
+  LimitMeter& operator=(const LimitMeter&) = delete;
 
   /// Seconds for the traffic alone; 0 where nothing moves.
-  double traffic_s(const FloorCase& of);
+  double traffic_s(const LimitCase& of);
 
  private:
   class Arena;
@@ -50,7 +50,7 @@ class FloorMeter {
 
   double best_s(const Work& work) const;
   double timed_s(const Work& work, Store store, int passes) const;
-  Work lay_out(const FloorCase& of, std::size_t bytes);
+  Work lay_out(const LimitCase& of, std::size_t bytes);
 
   const CpuList cpus_;
   const std::size_t most_bytes_;

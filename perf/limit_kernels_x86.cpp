@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "perf/floor_kernels.h"
+#include "perf/limit_kernels.h"
 
 namespace tutti {
 namespace {
@@ -13,7 +13,7 @@ using Outputs = std::span<float* const>;
 // 32 bytes: one register with AVX, two without. Several at a time hide the latency of the adds.
 using Lane [[gnu::vector_size(32)]] = float;
 constexpr std::size_t kLaneFloats = 8;
-constexpr std::size_t kLanes = kFloorBlock / kLaneFloats;
+constexpr std::size_t kLanes = kLimitBlock / kLaneFloats;
 
 // A load or store of one lane at a time: a copy of the whole array would go through memory.
 [[gnu::always_inline]] inline void sum_block(Inputs inputs, std::size_t at, Lane (&sum)[kLanes]) {
@@ -46,7 +46,7 @@ template <Store kStore>
 template <Store kStore>
 [[gnu::always_inline]] inline void pass(Inputs inputs, Outputs outputs, std::size_t first,
                                         std::size_t last) {
-  for (std::size_t at = first; at < last; at += kFloorBlock) {
+  for (std::size_t at = first; at < last; at += kLimitBlock) {
     Lane sum[kLanes];
     sum_block(inputs, at, sum);
     for (float* output : outputs) {
@@ -71,7 +71,7 @@ void pass_sse2(Inputs inputs, Outputs outputs, std::size_t first, std::size_t la
 
 }  // namespace
 
-void floor_pass(Inputs inputs, Outputs outputs, std::size_t first, std::size_t last, Store store) {
+void limit_pass(Inputs inputs, Outputs outputs, std::size_t first, std::size_t last, Store store) {
   static const bool avx2 = __builtin_cpu_supports("avx2") != 0;
   if (avx2)
     pass_avx2(inputs, outputs, first, last, store);

@@ -172,8 +172,8 @@ void prepare_and_sweep(RankContext& context) {
   const bool crowded = context.cpus.size() < static_cast<std::size_t>(context.ranks);
   context.board->configure(context.rank, crowded, patience(*context.settings));
   const auto line_ns = probe_line(*context.board, context.rank, context.cpus);
-  FloorMeter floor(context.cpus, memory_for_limit());
-  context.floor = &floor;
+  LimitMeter limit(context.cpus, memory_for_limit());
+  context.limit = &limit;
   if (context.rank == 0)
     context.sink->world({.ranks = context.ranks, .places = places, .line_ns = line_ns});
   make_buffers(context);

@@ -9,7 +9,7 @@
 #include "perf/board.h"
 #include "perf/buffers.h"
 #include "perf/cpus.h"
-#include "perf/floor.h"
+#include "perf/limit.h"
 #include "perf/results.h"
 #include "perf/settings.h"
 
@@ -25,7 +25,7 @@ struct RankContext {
   CpuList cpus;                 // distinct CPUs of the ranks, at most one a rank: the first two
                                 // pass the line, all of them measure the limit
   ResultSink* sink = nullptr;   // rank 0 only
-  FloorMeter* floor = nullptr;  // rank 0 only
+  LimitMeter* limit = nullptr;  // rank 0 only
   BufferPair buffers[2];        // [registered]; null pointers where a kind is not measured
   std::chrono::steady_clock::time_point start;
   std::size_t measured_cells = 0, reduced_cells = 0;  // rank 0 only

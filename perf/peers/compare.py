@@ -19,7 +19,7 @@ import tempfile
 from launches import LAUNCHES
 
 SIZES = [8, 1 << 10, 64 << 10, 1 << 20, 16 << 20, 64 << 20]
-FAR_FROM_NS = 220
+FAR_FROM_NS = 220  # as in perf/line_probe.cpp
 FIELDS = ["ranks", "library", "settings", "memory", "bytes", "round", "loop_us", "call_us", "calls",
           "samples", "line_before_ns", "line_after_ns", "state"]
 
