@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -136,21 +137,24 @@ struct Member {
 // Memory of one of the two kinds, released at the end.
 class Memory {
  public:
-  Memory(bool registered, std::size_t bytes, tutti_comm* comm) : comm_(comm), own_(bytes) {
-    if (registered) ok(tutti_alloc(&registered_, bytes, comm), comm);
+  Memory(bool registered, std::size_t bytes, tutti_comm* comm) : comm_(comm) {
+    if (registered)
+      ok(tutti_alloc(&registered_, bytes, comm), comm);
+    else
+      own_ = std::make_unique_for_overwrite<std::byte[]>(bytes);
   }
   ~Memory() { tutti_free(registered_, comm_); }
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
 
   std::byte* data() {
-    return registered_ != nullptr ? static_cast<std::byte*>(registered_) : own_.data();
+    return registered_ != nullptr ? static_cast<std::byte*>(registered_) : own_.get();
   }
 
  private:
   tutti_comm* comm_;
   void* registered_ = nullptr;
-  std::vector<std::byte> own_;
+  std::unique_ptr<std::byte[]> own_;
 };
 
 struct Case {
