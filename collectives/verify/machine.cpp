@@ -124,7 +124,7 @@ bool Machine::send(Rank& self, int lane) {
   if (e.sent - e.read >= kWindow) return false;
 
   loan_.clear();
-  self.memory.expand(at.step()->ref, at.vars(), loan_);
+  const CellRun run = self.memory.expand(at.step()->ref, at.vars(), loan_);
   for (const Cell c : loan_) {
     if (self.memory.load(c).state == State::kNothing)
       throw Fault("sends " + element_name(self, lane, c) + ", which was never written");
@@ -134,7 +134,7 @@ bool Machine::send(Rank& self, int lane) {
   if (known.done[e.foreign_lane] < e.foreign_at && e.foreign_lane != lane)
     throw Fault("races with another lane's drain of the same sends");
   self.memory.lend(loan_);
-  e.under_way = {at.index(), at.vars()};
+  e.under_way = {at.index(), at.vars(), run};
   if (self.drains) e.loans.push_back(e.under_way);
   e.begun = known.begun;
   e.sent_at = known.done[static_cast<std::size_t>(lane)] + 1;
@@ -204,11 +204,20 @@ void Machine::receive(Rank& self, std::uint32_t from, int lane) {
     throw Fault("takes two messages of rank " + std::to_string(from) + " at once");
   Rank& sender = rank(from);
   const std::size_t begin = cells_.size();
-  sender.memory.expand(sender.plan->steps[e.under_way.step].ref, e.under_way.vars, cells_);
+  cells_of(sender, e.under_way, cells_);
   sources_.push_back({&sender.memory, begin, cells_.size()});
   ++e.read;
   if (!e.begun.empty()) add_bits(self.memory.knowledge(lane).begun, e.begun);
   wake(from);
+}
+
+// Appends them.
+void Machine::cells_of(const Rank& sender, const Message& message, std::vector<Cell>& cells) const {
+  if (!message.cells.known()) {
+    sender.memory.expand(sender.plan->steps[message.step].ref, message.vars, cells);
+    return;
+  }
+  for (Cell c = message.cells.begin; c < message.cells.end; ++c) cells.push_back(c);
 }
 
 void Machine::take_local(Rank& self, int lane, const Ref& ref) {
@@ -284,9 +293,8 @@ void Machine::drained(Rank& self, int lane, std::uint32_t number, std::uint32_t 
   if (mine.size() <= number) mine.resize(number + 1);
   Edge& e = self.edges[number];
   for (std::uint32_t& k = mine[number]; k < count; ++k) {
-    const Place& loan = e.loans[k - e.first_loan];
     loan_.clear();
-    self.memory.expand(self.plan->steps[loan.step].ref, loan.vars, loan_);
+    cells_of(self, e.loans[k - e.first_loan], loan_);
     for (const Cell c : loan_) {
       if (!self.memory.is_input(c)) self.memory.give_back(lane, c);
     }

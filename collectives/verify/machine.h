@@ -28,6 +28,13 @@ class Machine {
   std::uint64_t messages() const { return messages_; }
 
  private:
+  // A send: its step, and its cells, where they are neighbours. (Else the step says them again: it
+  // lies in memory that is cold by then.)
+  struct Message {
+    std::uint32_t step = 0;
+    LoopVars vars;
+    CellRun cells{};
+  };
   // One direction between two ranks on one lane.
   struct Edge {
     std::uint32_t to = 0;
@@ -36,9 +43,9 @@ class Machine {
     std::uint32_t foreign_at = 0;        // and when
     std::uint32_t sent_at = 0;           // when lane `lane` sent last
     std::uint32_t sent = 0, read = 0;    // messages
-    Place under_way{};                   // the one message that is sent and not read
+    Message under_way{};                 // the one that is sent and not read
     std::uint32_t first_loan = 0;        // number of loans[0]
-    std::vector<Place> loans{};          // sends that some lane does not know to be read
+    std::vector<Message> loans{};        // those that some lane does not know to be read
     std::vector<std::uint64_t> begun{};  // barrier: what the sender knew
   };
   struct Token {
@@ -79,6 +86,7 @@ class Machine {
   bool all_there(Rank& self, int lane);
   void gather(Rank& self, int lane);
   void receive(Rank& self, std::uint32_t from, int lane);
+  void cells_of(const Rank& sender, const Message& message, std::vector<Cell>& cells) const;
   void take_local(Rank& self, int lane, const Ref& ref);
   void combine_into(Rank& self, int lane);
   void drained(Rank& self, int lane, std::uint32_t edge, std::uint32_t count);

@@ -19,24 +19,29 @@ Memory::Memory(const Plan& plan, const Atoms& atoms, std::size_t count, std::uin
   for (Cell c = 0; c < atoms.in_vector(); ++c) values_[c] = input_of(plan.rank, atoms.begin(c));
 }
 
-void Memory::expand(const Ref& ref, const LoopVars& vars, std::vector<Cell>& cells) const {
+CellRun Memory::expand(const Ref& ref, const LoopVars& vars, std::vector<Cell>& cells) const {
+  CellRun run{0, 0};
+  int ranges = 0;
+  const auto append = [&](Cell begin, Cell end) {
+    run = ++ranges == 1 ? CellRun{begin, end} : CellRun{};
+    for (Cell c = begin; c < end; ++c) cells.push_back(c);
+  };
   if (ref.buffer != Buffer::kScratch) {
     const bool apart = ref.buffer == Buffer::kInput && !plan_.in_place;
     const auto base = apart ? static_cast<Cell>(values_.size()) : 0;
     geometry_.for_each_range(ref, vars, [&](Range r) {
-      const Cell end = base + atoms_.at(r.begin + r.count);
-      for (Cell c = base + atoms_.at(r.begin); c < end; ++c) cells.push_back(c);
+      append(base + atoms_.at(r.begin), base + atoms_.at(r.begin + r.count));
     });
-    return;
+    return run;
   }
   const std::uint32_t slot = evaluate(ref.slot, vars, plan_.scratch_slots);
   const Cell base = atoms_.in_vector() + slot * atoms_.in_slot();
   geometry_.for_each_range(ref, vars, [&](Range r) {
     const std::size_t begin = r.begin - slot * geometry_.slot_stride();
     if (begin + r.count > geometry_.slot_count()) throw Fault("leaves its scratch slot");
-    const Cell end = base + atoms_.slot_at(begin + r.count);
-    for (Cell c = base + atoms_.slot_at(begin); c < end; ++c) cells.push_back(c);
+    append(base + atoms_.slot_at(begin), base + atoms_.slot_at(begin + r.count));
   });
+  return run;
 }
 
 std::uint32_t Memory::length(Cell cell) const {

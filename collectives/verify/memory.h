@@ -23,10 +23,11 @@ namespace tutti::proof {
 /// input's.
 using Cell = std::uint32_t;
 
-/// Where a step is in its lane.
-struct Place {
-  std::uint32_t step = 0;
-  LoopVars vars;
+/// Neighbouring cells, or (where a ref's are not neighbours) nothing that is known.
+struct CellRun {
+  Cell begin = 1, end = 0;
+
+  bool known() const { return begin <= end; }
 };
 
 /// What a lane knows of the others: how many of their steps are done, and of each edge how many
@@ -44,7 +45,7 @@ class Memory {
          bool has_input);
 
   /// Appends the atoms of a ref. Throws Fault if it leaves its buffer, NotWholeAtoms.
-  void expand(const Ref& ref, const LoopVars& vars, std::vector<Cell>& cells) const;
+  CellRun expand(const Ref& ref, const LoopVars& vars, std::vector<Cell>& cells) const;
 
   /// Elements in a cell.
   std::uint32_t length(Cell cell) const;
