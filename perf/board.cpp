@@ -1,7 +1,7 @@
 #include "perf/board.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/mman.h>

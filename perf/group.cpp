@@ -1,6 +1,6 @@
 #include "perf/group.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>

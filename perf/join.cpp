@@ -1,7 +1,7 @@
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstdio>
 #include <exception>
 #include <memory>
 #include <random>
@@ -36,8 +36,8 @@ using Address = std::array<char, 96>;
 /// A name for the world of the threads, which all processes learn from the first of them.
 Address agree_on_address(tutti_comm* processes) {
   Address address{};
-  fmt::format_to_n(address.data(), address.size() - 1, "tutti-perf-{}-{:08x}", getpid(),
-                   std::random_device{}());
+  std::snprintf(address.data(), address.size(), "tutti-perf-%d-%08x", getpid(),
+                std::random_device{}());
   require(tutti_broadcast(address.data(), address.data(), address.size(), TUTTI_U8, 0, processes,
                           nullptr),
           processes);

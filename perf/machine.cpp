@@ -2,7 +2,7 @@
 // program sees, the public header, which has no call for what only a report wants to know.
 #include "perf/machine.h"
 
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 #include <cstdlib>

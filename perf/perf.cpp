@@ -1,5 +1,5 @@
 // `tutti perf`: options to settings, ranks, report.
-#include <fmt/format.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -27,7 +27,7 @@ Forms forms_of(const std::string& word) {
   return word == "1" || word == "yes" ? Forms::kYes : Forms::kNo;
 }
 
-/// What the arrays of all ranks take, those of the limit included.
+/// What the arrays of all ranks take.
 double memory_needed(const SweepSettings& settings, int ranks) {
   const std::size_t kinds = listed(settings.registered).size();
   const double largest = static_cast<double>(sweep_sizes(settings).back());
