@@ -17,6 +17,7 @@
 #include "tests/captured_stderr.h"
 #include "tests/catch.h"
 #include "tests/ranks.h"
+#include "tests/settings.h"
 #include "tutti/tutti.h"
 
 namespace {
@@ -24,7 +25,7 @@ namespace {
 using namespace tutti;
 using namespace tutti::test;
 
-constexpr int kMaxRanks = 9;
+const int kMaxRanks = static_cast<int>(setting("TUTTI_COLLECTIVES_RANKS", 9));
 
 // Small numbers, so that sums and products of nine ranks are exact in every dtype and in any order.
 int small_value(tutti_op op, int rank, std::size_t e) {
