@@ -1,4 +1,6 @@
 // The door: checks what the caller gives, converts it, and lets no exception out.
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -126,7 +128,8 @@ void set_options(Call& call, const tutti_options* options) {
     invalid("options->timeout_ms is " + std::to_string(o.timeout_ms) +
             ": give a positive time or -1");
   }
-  if (o.timeout_ms > 0) call.timeout = std::chrono::milliseconds(o.timeout_ms);
+  if (o.timeout_ms > 0)
+    call.timeout = std::chrono::milliseconds(std::min(o.timeout_ms, kLongestTimeoutMs));
 }
 
 Buffers buffers_of(const void* send, void* recv) {

@@ -80,13 +80,14 @@ class Communicator::InUse {
 void Communicator::run(const Call& call) {
   const InUse in_use(in_use_);
   require_usable();
-  const bool same = last_ != nullptr && last_->key == call.key && last_->forced == call.algorithm;
-  const Launch& launch = same ? *last_ : launch_for(call);
-  last_ = &launch;
+  const Launch* launch = nullptr;
   try {
-    executor_.run(launch, call.buffers, ++sequence_, call.timeout.value_or(default_timeout_));
+    const bool same = last_ != nullptr && last_->key == call.key && last_->forced == call.algorithm;
+    launch = same ? last_ : &launch_for(call);
+    last_ = launch;
+    executor_.run(*launch, call.buffers, ++sequence_, call.timeout.value_or(default_timeout_));
   } catch (const Error& e) {
-    fail(e);
+    if (launch != nullptr) fail(e);  // else the caller is refused, and may try again
     throw;
   } catch (const std::bad_alloc&) {
     fail(Error(TUTTI_NO_MEMORY, "out of memory in the middle of a call"));
@@ -176,7 +177,7 @@ tutti_op Communicator::create_pre_scaled(const void* scalar, Dtype dtype) {
   return handle;
 }
 
-// The launches made with it go too: they hold its scalar, and nobody can ask for them again.
+// The launches and choices made with it go too: nobody can ask for them again.
 void Communicator::free_op(tutti_op handle) {
   if (pre_scaled_.erase(handle) == 0) {
     throw Error(TUTTI_INVALID, predefined(handle)
@@ -184,7 +185,9 @@ void Communicator::free_op(tutti_op handle) {
                                    : "unknown op " + std::to_string(handle));
   }
   last_ = nullptr;
-  std::erase_if(launches_, [&](const auto& entry) { return entry.first.op == handle; });
+  const auto of_it = [&](const auto& entry) { return entry.first.op == handle; };
+  std::erase_if(launches_, of_it);
+  std::erase_if(choices_, of_it);
 }
 
 void* Communicator::allocate(std::size_t bytes) { return transport_->allocate(bytes); }

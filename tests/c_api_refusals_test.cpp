@@ -3,6 +3,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -10,6 +12,7 @@
 #include <functional>
 #include <iterator>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/c_api_kit.h"
@@ -163,6 +166,30 @@ TEST_CASE("every call refuses a communicator after a fork, and the parent goes o
 }
 
 // ---- Arguments ----------------------------------------------------------------------------------
+
+TEST_CASE("a call is refused while another thread is in one") {
+  std::atomic<bool> refused = false;
+  CHECK(run_ranks(RankKind::kThreads, 2, [&](int rank, tutti_comm* comm) {
+          const auto barrier = [&] {
+            const tutti_status status = tutti_barrier(comm, nullptr);
+            if (status == TUTTI_INVALID) refused = true;
+            return status;
+          };
+          if (rank == 1) {  // until it comes, rank 0 stays in its barrier
+            while (!refused) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            return ok(tutti_barrier(comm, nullptr), comm);
+          }
+          tutti_status other = TUTTI_INTERNAL;
+          std::thread second([&] { other = barrier(); });
+          std::this_thread::sleep_for(std::chrono::milliseconds(20));
+          const tutti_status own = barrier();
+          second.join();
+          expect((own == TUTTI_INVALID) != (other == TUTTI_INVALID), "both or none were refused");
+          expect((own == TUTTI_OK) != (other == TUTTI_OK), "the other one failed too");
+          const std::string text = tutti_error_text(comm);
+          expect(text.find("another thread is in a call of this communicator") != text.npos, text);
+        }) == "");
+}
 
 TEST_CASE("a NULL buffer of a broadcast is named, and its root") {
   const Alone comm;

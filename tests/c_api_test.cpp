@@ -2,11 +2,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/c_api_kit.h"
@@ -187,6 +189,17 @@ TEST_CASE("timeouts of zero or below are named") {
   call.options = &options;
   CHECK(call(comm) == TUTTI_INVALID);
   CHECK(says(comm, "timeout_ms is 0"));
+}
+
+TEST_CASE("the longest timeouts that can be given are as good as none") {
+  const std::string failures = run_ranks(RankKind::kThreads, 2, [](int rank, tutti_comm* comm) {
+    tutti_options options = TUTTI_OPTIONS_INIT;
+    options.timeout_ms = INT64_MAX;
+    // Long enough that rank 0 looks at the clock while it waits.
+    if (rank == 1) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    ok(tutti_barrier(comm, &options), comm);
+  });
+  CHECK(failures == "");
 }
 
 TEST_CASE("contradictory configurations are refused") {

@@ -46,9 +46,8 @@ struct Holdings {
   std::size_t threads = entries("/proc/self/task");
   std::size_t segments = lines_with("/proc/self/maps", "memfd:tutti");
   std::size_t names = entries("/dev/shm", "tutti") + lines_with("/proc/self/maps", "/dev/shm/");
-  // Other tests may run beside this one: only those that this process has named.
-  std::size_t sockets =
-      lines_with("/proc/net/unix", "transport-test-" + std::to_string(getpid()) + "-");
+  // No other test runs beside this one.
+  std::size_t sockets = lines_with("/proc/net/unix", "@tutti-" + std::to_string(geteuid()) + "-");
   bool operator==(const Holdings&) const = default;
 };
 

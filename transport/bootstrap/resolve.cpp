@@ -8,8 +8,6 @@
 namespace tutti {
 namespace {
 
-constexpr std::int64_t kLongestTimeoutMs = std::int64_t{1000} * 3600 * 24 * 365;  // a year: forever
-
 /// What one source says, with the names that its users know.
 struct Source {
   std::string launcher;

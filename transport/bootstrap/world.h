@@ -23,6 +23,9 @@ inline constexpr int kMaxHostRanks = 1024;
 /// while a message passes. What one rank forbids, or else asks for, holds for all.
 enum class CrossMemory : std::uint8_t { kWhereCoresAreShared, kAlways, kNever };
 
+/// Longer timeouts are cut to this one, a year: more milliseconds than that do not fit a clock.
+inline constexpr std::int64_t kLongestTimeoutMs = std::int64_t{1000} * 3600 * 24 * 365;
+
 /// A rank's place. Made by resolve_world() from the caller's config and the environment.
 struct World {
   int rank = 0;

@@ -91,7 +91,7 @@ static_assert(2 * sizeof(Edge) <= std::size_t{64} << 10, "budget of a peer pair"
 static_assert(kStagingBlocks >= 2 * kLanes,
               "each lane needs a block of its own, and some to share");
 
-/// What the owner has called last, for errors of its peers. See CallBoard.
+/// What the owner has called last, for errors of its peers. See call_board.h.
 inline constexpr std::uint32_t kCallSlots = 8;
 inline constexpr std::size_t kCallWords = 6;
 struct alignas(64) CallSlot {

@@ -157,7 +157,9 @@ void Start::meet_peer(int peer, Card card) {
     if (peer == 0) joined_.control = neighbour.control;
     return;
   }
-  if (joined_.pids[index] == getpid()) rendezvous_->barrier();  // it has failed: throws why
+  // A rank of this process that has failed: throws why. (Its number alone does not tell: in another
+  // PID namespace another process may have the same.)
+  if (card.fds.empty() && joined_.pids[index] == getpid()) rendezvous_->barrier();
   if (card.fds.size() != (peer == 0 ? 2 : 1)) refuse_card(peer);
   joined_.peers[index] = std::make_unique<PeerSegment>(std::move(card.fds[0]), peer, world_.size);
   if (peer == 0) joined_.control = std::make_shared<Control>(std::move(card.fds[1]), world_.size);
