@@ -20,21 +20,21 @@ constexpr tutti_op kFirstCreatedOp = 0x100;
 std::optional<ReduceOp> predefined(tutti_op handle) {
   switch (handle) {
     case TUTTI_SUM:
-      return ReduceOp{.handle = handle};
+      return ReduceOp{};
     case TUTTI_PROD:
-      return ReduceOp{.combine = Combine::kProd, .handle = handle};
+      return ReduceOp{.combine = Combine::kProd};
     case TUTTI_MIN:
-      return ReduceOp{.combine = Combine::kMin, .handle = handle};
+      return ReduceOp{.combine = Combine::kMin};
     case TUTTI_MAX:
-      return ReduceOp{.combine = Combine::kMax, .handle = handle};
+      return ReduceOp{.combine = Combine::kMax};
     case TUTTI_AVG:
-      return ReduceOp{.average = true, .handle = handle};
+      return ReduceOp{.average = true};
     case TUTTI_BAND:
-      return ReduceOp{.combine = Combine::kBand, .handle = handle};
+      return ReduceOp{.combine = Combine::kBand};
     case TUTTI_BOR:
-      return ReduceOp{.combine = Combine::kBor, .handle = handle};
+      return ReduceOp{.combine = Combine::kBor};
     case TUTTI_BXOR:
-      return ReduceOp{.combine = Combine::kBxor, .handle = handle};
+      return ReduceOp{.combine = Combine::kBxor};
     default:
       return std::nullopt;
   }
@@ -43,10 +43,13 @@ std::optional<ReduceOp> predefined(tutti_op handle) {
 }  // namespace
 
 std::size_t Communicator::KeyHash::operator()(const CallKey& key) const {
-  std::uint64_t h = mix(static_cast<std::uint64_t>(key.collective), key.count);
-  h = mix(h, key.op);
+  return mix((*this)(choice_key(key, key.in_place)), key.op);
+}
+
+std::size_t Communicator::KeyHash::operator()(const ChoiceKey& key) const {
+  const std::uint64_t h = mix(static_cast<std::uint64_t>(key.collective), key.count);
   return mix(h, static_cast<std::uint64_t>(key.root) << 16 |
-                    static_cast<std::uint64_t>(key.dtype) << 1 | key.in_place);
+                    static_cast<std::uint64_t>(key.dtype) << 1 | key.pre_scaled);
 }
 
 Communicator::Communicator(const World& world, const Environment& environment)
@@ -107,7 +110,7 @@ const Launch& Communicator::launch_for(const Call& call) {
     if (found->second->forced == call.algorithm) return *found->second;
   }
   const ReduceOp op = op_of(call.key.op, call.key.dtype);
-  const Variant variant = variant_for(call);
+  const Variant variant = variant_for(call, op);
   auto launch = make_launch(call.key, op, variant, std::string(call.algorithm), *transport_);
   if (log_choices_) {
     CallRecord record = launch->record;
@@ -121,31 +124,31 @@ const Launch& Communicator::launch_for(const Call& call) {
   return *launches_.emplace(call.key, std::move(launch))->second;
 }
 
-Variant Communicator::variant_for(const Call& call) {
+Variant Communicator::variant_for(const Call& call, const ReduceOp& op) {
   const Collective collective = call.key.collective;
   const std::string_view forced =
       !call.algorithm.empty() ? call.algorithm
                               : std::string_view(forced_[static_cast<std::size_t>(collective)]);
   if (!forced.empty()) return variant_named(collective, forced, size());
-  const Choice& choice = choice_for(call.key);
+  const Choice& choice = choice_for(choice_key(call.key, op.pre_scaled));
   return choice.candidates[choice.chosen].variant;
 }
 
-const Choice& Communicator::choice_for(const CallKey& key) {
-  CallKey common = key;  // what all ranks have alike
-  common.in_place = false;
-  const auto found = choices_.find(common);
+const Choice& Communicator::choice_for(const ChoiceKey& key) {
+  const auto found = choices_.find(key);
   if (found != choices_.end()) return found->second;
   if (choices_.size() >= kMaxLaunches) choices_.clear();
-  return choices_.emplace(common, choose(common, size(), transport_->caps())).first->second;
+  return choices_.emplace(key, choose(key, size(), conditions_of(transport_->caps())))
+      .first->second;
 }
 
 std::optional<Communicator::Candidate> Communicator::candidate(const CallKey& key,
                                                                std::size_t index) {
-  const Choice& choice = choice_for(key);
+  const ReduceOp op = op_of(key.op, key.dtype);
+  const Choice& choice = choice_for(choice_key(key, op.pre_scaled));
   if (index >= choice.candidates.size()) return std::nullopt;
   const Choice::Candidate& c = choice.candidates[index];
-  const Variant chosen = variant_for({.key = key});
+  const Variant chosen = variant_for({.key = key}, op);
   const std::string& name = *names_.insert(c.variant.name()).first;
   return Candidate{name.c_str(), c.seconds, c.variant == chosen};
 }
@@ -166,7 +169,7 @@ ReduceOp Communicator::op_of(tutti_op handle, Dtype dtype) const {
                                    std::string(name_of(found->second.dtype)) + ", not " +
                                    std::string(name_of(dtype)));
   }
-  return {.pre_scaled = true, .scalar = found->second.scalar, .handle = handle};
+  return {.pre_scaled = true, .scalar = found->second.scalar};
 }
 
 tutti_op Communicator::create_pre_scaled(const void* scalar, Dtype dtype) {
@@ -177,7 +180,7 @@ tutti_op Communicator::create_pre_scaled(const void* scalar, Dtype dtype) {
   return handle;
 }
 
-// The launches and choices made with it go too: nobody can ask for them again.
+// The launches made with it go too: nobody can ask for them again.
 void Communicator::free_op(tutti_op handle) {
   if (pre_scaled_.erase(handle) == 0) {
     throw Error(TUTTI_INVALID, predefined(handle)
@@ -185,9 +188,7 @@ void Communicator::free_op(tutti_op handle) {
                                    : "unknown op " + std::to_string(handle));
   }
   last_ = nullptr;
-  const auto of_it = [&](const auto& entry) { return entry.first.op == handle; };
-  std::erase_if(launches_, of_it);
-  std::erase_if(choices_, of_it);
+  std::erase_if(launches_, [&](const auto& entry) { return entry.first.op == handle; });
 }
 
 void* Communicator::allocate(std::size_t bytes) { return transport_->allocate(bytes); }

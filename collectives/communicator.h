@@ -64,6 +64,7 @@ class Communicator {
  private:
   struct KeyHash {
     std::size_t operator()(const CallKey& key) const;
+    std::size_t operator()(const ChoiceKey& key) const;
   };
   struct PreScaled {
     Dtype dtype;
@@ -71,8 +72,8 @@ class Communicator {
   };
 
   const Launch& launch_for(const Call& call);
-  Variant variant_for(const Call& call);
-  const Choice& choice_for(const CallKey& key);
+  Variant variant_for(const Call& call, const ReduceOp& op);
+  const Choice& choice_for(const ChoiceKey& key);
   void require_usable() const;
   void fail(const Error& cause);
 
@@ -92,7 +93,7 @@ class Communicator {
   std::uint64_t sequence_ = 0;
   const Launch* last_ = nullptr;
   std::unordered_multimap<CallKey, std::unique_ptr<const Launch>, KeyHash> launches_;
-  std::unordered_map<CallKey, Choice, KeyHash> choices_;
+  std::unordered_map<ChoiceKey, Choice, KeyHash> choices_;
   std::set<std::string> names_;  // of candidates; their addresses stay
   std::map<tutti_op, PreScaled> pre_scaled_;
   std::uint64_t ops_created_ = 0;

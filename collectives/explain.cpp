@@ -163,9 +163,11 @@ Traffic traffic_of(std::span<const Plan> plans, const Load& load, const Conditio
   return busiest;
 }
 
-Explanation explain(const CallKey& key, int size, const Conditions& conditions,
-                    std::span<const Regime> regimes) {
-  Explanation e{.key = key, .size = size, .conditions = conditions, .regimes = regimes, .rows = {}};
+Explanation explain(const CallKey& call, int size, const Conditions& conditions) {
+  const std::span<const Regime> regimes = shipped_regimes(size);
+  Explanation e{
+      .key = call, .size = size, .conditions = conditions, .regimes = regimes, .rows = {}};
+  const ChoiceKey key = choice_key(call, false);
   const Choice choice = choose(key, size, conditions, regimes);
   const Load load = load_of(key);
   Conditions there = conditions;

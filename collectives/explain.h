@@ -37,8 +37,8 @@ struct Explanation {
 };
 
 /// Takes all candidates of a call apart. Costs eight prices a candidate.
-Explanation explain(const CallKey& key, int size, const Conditions& conditions,
-                    std::span<const Regime> regimes = shipped_regimes());
+/// The op is a predefined one.
+Explanation explain(const CallKey& key, int size, const Conditions& conditions);
 
 /// Heading, table, and the reason in words. `only`: names of the rows to show; empty: all.
 std::string explanation_text(const Explanation& explanation,

@@ -47,7 +47,6 @@ std::unique_ptr<const Launch> make_launch(const CallKey& key, const ReduceOp& op
   auto launch = std::make_unique<Launch>();
   launch->key = key;
   launch->forced = std::move(forced);
-  launch->variant = variant;
   launch->plan = make_plan(variant, {.rank = transport.rank(),
                                      .size = transport.size(),
                                      .root = key.root,

@@ -23,9 +23,6 @@ struct ReduceOp {
   bool average = false;
   bool pre_scaled = false;
   std::uint64_t scalar = 0;  // pre_scaled: the bytes of one element
-  tutti_op handle = TUTTI_SUM;
-
-  friend bool operator==(const ReduceOp&, const ReduceOp&) = default;
 };
 
 /// A call as all ranks make it, and how this rank's buffers lie. Small: compared on every call.
@@ -44,7 +41,6 @@ struct CallKey {
 struct Launch {
   CallKey key;
   std::string forced;  // the algorithm that the caller named; empty: chosen
-  Variant variant;
   Plan plan;
   Geometry geometry;
   std::size_t element_bytes = 1;

@@ -15,6 +15,9 @@ namespace {
 // early are already at work on the next one. Of very many ranks one call must do.
 int calls_of(std::size_t ranks) { return ranks <= 128 ? 2 : 1; }
 
+// From here on only one regime is priced: at 64 ranks that takes about 20 ms.
+constexpr int kManyRanks = 16;
+
 struct Period {
   double seconds = 0, dram_bytes = 0;
 };
@@ -64,14 +67,14 @@ std::uint32_t most_tiles(std::span<const Plan> plans, const Conditions& conditio
 
 }  // namespace
 
-std::span<const Regime> shipped_regimes() {
+std::span<const Regime> shipped_regimes(int ranks) {
   static const std::array<Regime, 4> kRegimes = {
       Regime{"near cores", {}, false},
       Regime{"near cores and registered memory", {}, true},
       Regime{"far cores", far_cores(), false},
       Regime{"far cores and registered memory", far_cores(), true},
   };
-  return kRegimes;
+  return ranks > kManyRanks ? std::span(kRegimes).first(1) : std::span(kRegimes);
 }
 
 double price(std::span<const Plan> plans, const Load& load, const Conditions& conditions,

@@ -88,8 +88,8 @@ struct Regime {
 
 /// Cores that share a cache (near) or, since a hypervisor may move them, do not (far: each sees the
 /// other's lines several times later); pageable memory or registered. The first is what predictions
-/// are printed for.
-std::span<const Regime> shipped_regimes();
+/// are printed for, and for many ranks the only one, since pricing these takes long.
+std::span<const Regime> shipped_regimes(int ranks);
 
 /// The part of a call that a price depends on.
 struct Load {

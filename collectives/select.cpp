@@ -9,10 +9,7 @@
 namespace tutti {
 namespace {
 
-// From here on only one regime is priced: at 64 ranks that takes about 20 ms.
-constexpr int kManyRanks = 16;
-
-std::string quoted(std::string_view text) { return "'" + std::string(text) + "'"; }
+std::string in_quotes(std::string_view text) { return "'" + std::string(text) + "'"; }
 
 Collective collective_named(std::string_view name, const std::string& part) {
   std::string known;
@@ -21,8 +18,8 @@ Collective collective_named(std::string_view name, const std::string& part) {
     if (name_of(collective) == name) return collective;
     known += (c == 0 ? "" : ", ") + std::string(name_of(collective));
   }
-  throw Error(TUTTI_INVALID, "TUTTI_ALGO: in " + quoted(part) + ": unknown collective " +
-                                 quoted(name) + "; known: " + known);
+  throw Error(TUTTI_INVALID, "TUTTI_ALGO: in " + in_quotes(part) + ": unknown collective " +
+                                 in_quotes(name) + "; known: " + known);
 }
 
 // Parameters after a slash depend on the number of ranks: variant_named() checks them in the call.
@@ -34,15 +31,15 @@ void check_algorithm(Collective collective, std::string_view name, const std::st
     if (a.name == base) return;
     known += (known.empty() ? "" : ", ") + std::string(a.name);
   }
-  throw Error(TUTTI_INVALID, "TUTTI_ALGO: in " + quoted(part) + ": " +
+  throw Error(TUTTI_INVALID, "TUTTI_ALGO: in " + in_quotes(part) + ": " +
                                  std::string(name_of(collective)) + " has no algorithm " +
-                                 quoted(base) + "; known: " + known);
+                                 in_quotes(base) + "; known: " + known);
 }
 
 void parse_part(const std::string& part, ForcedAlgorithms& forced) {
   const std::size_t colon = part.find(':');
   if (colon == std::string::npos || colon == 0 || colon + 1 == part.size()) {
-    throw Error(TUTTI_INVALID, "TUTTI_ALGO: " + quoted(part) +
+    throw Error(TUTTI_INVALID, "TUTTI_ALGO: " + in_quotes(part) +
                                    " is not COLLECTIVE:ALGORITHM, as in all_reduce:ring");
   }
   const Collective collective = collective_named(part.substr(0, colon), part);
@@ -50,9 +47,9 @@ void parse_part(const std::string& part, ForcedAlgorithms& forced) {
   check_algorithm(collective, name, part);
   std::string& entry = forced[static_cast<std::size_t>(collective)];
   if (!entry.empty()) {
-    throw Error(TUTTI_INVALID, "TUTTI_ALGO: " + quoted(part) + ": " +
+    throw Error(TUTTI_INVALID, "TUTTI_ALGO: " + in_quotes(part) + ": " +
                                    std::string(name_of(collective)) + " is already forced to " +
-                                   quoted(entry));
+                                   in_quotes(entry));
   }
   entry = name;
 }
@@ -68,15 +65,23 @@ std::vector<Plan> make_plans(const Variant& variant, const Shape& shape) {
   return plans;
 }
 
-Load load_of(const CallKey& key) {
+ChoiceKey choice_key(const CallKey& key, bool pre_scaled) {
+  return {.collective = key.collective,
+          .dtype = key.dtype,
+          .pre_scaled = pre_scaled,
+          .root = key.root,
+          .count = key.count};
+}
+
+Load load_of(const ChoiceKey& key) {
   return {.count = key.collective == Collective::kBarrier ? 0 : key.count, .dtype = key.dtype};
 }
 
-Shape shape_of(const CallKey& key, int size) {
-  return {.size = size, .root = key.root, .pre_scaled = key.op > TUTTI_BXOR};
+Shape shape_of(const ChoiceKey& key, int size) {
+  return {.size = size, .root = key.root, .pre_scaled = key.pre_scaled};
 }
 
-Choice choose(const CallKey& key, int size, const Conditions& conditions,
+Choice choose(const ChoiceKey& key, int size, const Conditions& conditions,
               std::span<const Regime> regimes) {
   const Load load = load_of(key);
   Choice choice;
@@ -106,10 +111,8 @@ Choice choose(const CallKey& key, int size, const Conditions& conditions,
 
 Conditions conditions_of(const Caps& caps) { return {.caps = caps, .tile_bytes = kTileBytes}; }
 
-Choice choose(const CallKey& key, int size, const Caps& caps) {
-  const bool many = size > kManyRanks;
-  return choose(key, size, conditions_of(caps),
-                shipped_regimes().first(many ? 1 : shipped_regimes().size()));
+Choice choose(const ChoiceKey& key, int size, const Conditions& conditions) {
+  return choose(key, size, conditions, shipped_regimes(size));
 }
 
 ForcedAlgorithms parse_forced(std::string_view text) {

@@ -28,21 +28,32 @@ struct Choice {
   std::size_t chosen = 0;  // index of the least ratio; of equals the fastest, of these the first
 };
 
-/// A pure function of what all ranks know: of `key`, in_place is not looked at.
-Choice choose(const CallKey& key, int size, const Conditions& conditions,
-              std::span<const Regime> regimes = shipped_regimes());
-/// The same over a transport that can do `caps`, in the shipped regimes; for many ranks in the
-/// first one only, because pricing them takes long.
-Choice choose(const CallKey& key, int size, const Caps& caps);
+/// What a choice depends on: less than what calls differ by, and alike on all ranks.
+struct ChoiceKey {
+  Collective collective = Collective::kAllReduce;
+  Dtype dtype = Dtype::kF32;
+  bool pre_scaled = false;
+  std::int32_t root = 0;
+  std::size_t count = 0;
+
+  friend bool operator==(const ChoiceKey&, const ChoiceKey&) = default;
+};
+ChoiceKey choice_key(const CallKey& key, bool pre_scaled);
+
+/// A pure function of what all ranks know.
+Choice choose(const ChoiceKey& key, int size, const Conditions& conditions,
+              std::span<const Regime> regimes);
+/// In the regimes that are shipped for so many ranks.
+Choice choose(const ChoiceKey& key, int size, const Conditions& conditions);
 
 /// Pageable memory, over a transport that can do `caps`.
 Conditions conditions_of(const Caps& caps);
 
 /// What a price needs of a call.
-Load load_of(const CallKey& key);
+Load load_of(const ChoiceKey& key);
 
 /// What the generators are told about a call whose buffers all differ, but for the rank.
-Shape shape_of(const CallKey& key, int size);
+Shape shape_of(const ChoiceKey& key, int size);
 /// The plans of all ranks; shape.rank and shape.shards are not looked at.
 std::vector<Plan> make_plans(const Variant& variant, const Shape& shape);
 

@@ -1,7 +1,7 @@
 #include "collectives/verify.h"
 
 #include "collectives/verify/atoms.h"
-#include "collectives/verify/fault.h"
+#include "collectives/verify/broken_rule.h"
 #include "collectives/verify/form.h"
 #include "collectives/verify/machine.h"
 #include "kernels/error.h"
@@ -10,7 +10,7 @@ namespace tutti {
 namespace {
 
 using proof::Atoms;
-using proof::Fault;
+using proof::BrokenRule;
 using proof::Fingerprint;
 using proof::Machine;
 using proof::State;
@@ -88,14 +88,14 @@ class Outcome {
       for (int lane = 0; lane < plans_[r].lanes(); ++lane)
         begun |= (done_.memory(r).knowledge(lane).begun[other / 64] >> (other % 64) & 1) != 0;
       if (!begun)
-        throw Fault("rank " + std::to_string(r) + ": may leave the barrier before rank " +
-                    std::to_string(other) + " enters it");
+        throw BrokenRule("rank " + std::to_string(r) + ": may leave the barrier before rank " +
+                         std::to_string(other) + " enters it");
     }
   }
 
   [[noreturn]] void fail(std::uint32_t r, std::uint32_t atom, const std::string& rule) const {
-    throw Fault("rank " + std::to_string(r) + ", output: element " +
-                std::to_string(atoms_.begin(atom)) + " " + rule);
+    throw BrokenRule("rank " + std::to_string(r) + ", output: element " +
+                     std::to_string(atoms_.begin(atom)) + " " + rule);
   }
 
   const std::span<const Plan> plans_;
@@ -124,8 +124,8 @@ Verdict verify(std::span<const Plan> plans, const Claim& claim) {
     } catch (const proof::NotWholeAtoms&) {
       return follow(plans, claim, true);
     }
-  } catch (const Fault& fault) {
-    return {fault.what(), 0};
+  } catch (const BrokenRule& broken) {
+    return {broken.what(), 0};
   }
 }
 

@@ -16,13 +16,13 @@ void require(tutti_status status, const tutti_comm* comm) {
       fmt::format("{} ({})", tutti_error_text(comm), tutti_status_name(status)));
 }
 
-Buffer registered_buffer(std::size_t bytes, tutti_comm* comm) {
+OwnedBuffer registered_buffer(std::size_t bytes, tutti_comm* comm) {
   void* memory = nullptr;
   require(tutti_alloc(&memory, bytes, comm), comm);
   return {static_cast<std::byte*>(memory), [comm](std::byte* old) { tutti_free(old, comm); }};
 }
 
-Buffer pageable_buffer(std::size_t bytes) {
+OwnedBuffer pageable_buffer(std::size_t bytes) {
   const std::size_t length = std::max<std::size_t>(bytes, 1);
   void* memory = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED)

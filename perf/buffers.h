@@ -14,17 +14,17 @@ namespace tutti {
 void require(tutti_status status, const tutti_comm* comm);
 
 /// An array that is given back at the end.
-using Buffer = std::unique_ptr<std::byte, std::function<void(std::byte*)>>;
+using OwnedBuffer = std::unique_ptr<std::byte, std::function<void(std::byte*)>>;
 
 /// From tutti_alloc(): must end before `comm` does.
-Buffer registered_buffer(std::size_t bytes, tutti_comm* comm);
+OwnedBuffer registered_buffer(std::size_t bytes, tutti_comm* comm);
 
 /// Ordinary anonymous memory on the system's small pages, like what malloc gives for large arrays.
-Buffer pageable_buffer(std::size_t bytes);
+OwnedBuffer pageable_buffer(std::size_t bytes);
 
 /// One kind's two arrays.
 struct BufferPair {
-  Buffer input, output;
+  OwnedBuffer input, output;
 };
 
 }  // namespace tutti

@@ -6,13 +6,13 @@
 namespace tutti {
 namespace {
 
-constexpr std::array kCollectives{
+constexpr std::array kCollectiveRows{
     CollectiveName{"all_reduce", TUTTI_ALL_REDUCE, true, false, true},
     CollectiveName{"broadcast", TUTTI_BROADCAST, false, true, true},
     CollectiveName{"barrier", TUTTI_BARRIER, false, false, false},
 };
 
-constexpr std::array kDtypes{
+constexpr std::array kDtypeRows{
     DtypeName{"i8", TUTTI_I8, false, true, 127},
     DtypeName{"u8", TUTTI_U8, false, false, 255},
     DtypeName{"i32", TUTTI_I32, false, true, 1 << 20},
@@ -27,7 +27,7 @@ constexpr std::array kDtypes{
     DtypeName{"f8e5m2", TUTTI_F8E5M2, true, true, 8},
 };
 
-constexpr std::array kOps{
+constexpr std::array kOpRows{
     OpName{"sum", TUTTI_SUM, false},  OpName{"prod", TUTTI_PROD, false},
     OpName{"min", TUTTI_MIN, false},  OpName{"max", TUTTI_MAX, false},
     OpName{"avg", TUTTI_AVG, false},  OpName{"pre_scaled_sum", 0, false},
@@ -43,9 +43,9 @@ const Row* find_row(std::span<const Row> rows, std::string_view name) {
 
 }  // namespace
 
-std::span<const CollectiveName> collective_names() { return kCollectives; }
-std::span<const DtypeName> dtype_names() { return kDtypes; }
-std::span<const OpName> op_names() { return kOps; }
+std::span<const CollectiveName> collective_names() { return kCollectiveRows; }
+std::span<const DtypeName> dtype_names() { return kDtypeRows; }
+std::span<const OpName> op_names() { return kOpRows; }
 
 const CollectiveName* find_collective(std::string_view name) {
   return find_row(collective_names(), name);

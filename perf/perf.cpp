@@ -87,7 +87,6 @@ class PerfCommand : public Subcommand {
 
 void PerfCommand::declare(Options& options) {
   constexpr std::int64_t kMany = 1'000'000'000;
-  constexpr double kYearS = 366 * 86400.0;
   options_ = &options;
   options.choice("collective", settings_.collective, {"all_reduce", "broadcast", "barrier"});
   options.integers("ranks", settings_.ranks, 1, kMostRanks);
@@ -106,9 +105,9 @@ void PerfCommand::declare(Options& options) {
   options.choice("local_register", registered_, {"0", "1", "both"});
   options.choice("in-place", in_place_, {"no", "yes", "both"});
   options.list("algo", settings_.algorithms);
-  options.real("budget", settings_.budget_s, 0.1, kYearS);
+  options.real("budget", settings_.budget_s, 0.1, kMostSeconds);
   options.integer("seed", seed_, 0, std::numeric_limits<std::int64_t>::max());
-  options.real("timeout", settings_.timeout_s, 0.001, kYearS);
+  options.real("timeout", settings_.timeout_s, 0.001, kMostSeconds);
   options.choice("bind-to", settings_.bind_to, {"core", "numa", "none"});
   options.flag("report-bindings", settings_.report_bindings);
   options.text("json", targets_.json);

@@ -29,6 +29,12 @@ def skip_notes(result):
     return [line for line in lines if line.startswith("skipped: ")]
 
 
+def last_lines(result):
+    """The end of what a failed test has said: Catch2's summary and the error, a traceback."""
+    said = (result.get("stdout") or "") + (result.get("stderr") or "")
+    return said.splitlines()[-60:]
+
+
 def count(results):
     """(passed, failed, skipped, lines to print first)"""
     passed = failed = skipped = 0
@@ -45,6 +51,7 @@ def count(results):
         else:
             failed += 1
             lines.append(f"{name}: failed ({outcome})")
+            lines += ["  | " + line for line in last_lines(result)]
     return passed, failed, skipped, lines
 
 

@@ -248,14 +248,14 @@ TEST_CASE("a message carries up to 4 descriptors, closed on exec") {
       message.fds.emplace_back(open("/dev/null", O_RDONLY | O_CLOEXEC));
     REQUIRE(from.send(message) == Sent::kDone);
     Message received;
-    REQUIRE(to.receive(received, true) == Receipt::kMessage);
+    REQUIRE(to.receive(received, true) == Received::kMessage);
     CHECK(received.payload == message.payload);
     CHECK(received.value == 17);
     REQUIRE(received.fds.size() == count);
     for (const UniqueFd& fd : received.fds) CHECK(fcntl(fd.get(), F_GETFD) == FD_CLOEXEC);
   }
   Message nothing;
-  CHECK(to.receive(nothing, true) == Receipt::kNothing);
+  CHECK(to.receive(nothing, true) == Received::kNothing);
 }
 
 // ---- Other users --------------------------------------------------------------------------------
@@ -316,7 +316,7 @@ TEST_CASE("a process of another user is shut out at the door, whatever it says",
     pollfd readable{.fd = channel.fd(), .events = POLLIN, .revents = 0};
     wait_for({&readable, 1}, Clock::now() + milliseconds(20'000));
     Message answer;
-    return channel.receive(answer, true) == Receipt::kClosed ? 0 : 2;
+    return channel.receive(answer, true) == Received::kClosed ? 0 : 2;
   });
   std::optional<int> status;
   while (!(status = stranger.ended())) {

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <atomic>
 #include <csignal>
 #include <cstring>
 #include <thread>
@@ -58,11 +57,6 @@ Outcome finish(const Child& child) {
 }
 
 }  // namespace
-
-std::string fresh_address() {
-  static std::atomic<int> made{0};
-  return "meeting-" + std::to_string(getpid()) + "-" + std::to_string(made++);
-}
 
 std::vector<World> worlds(int size, std::chrono::milliseconds timeout) {
   const std::string address = fresh_address();

@@ -17,9 +17,6 @@ struct Outcome {
   std::string text;
 };
 
-/// An address that no other test has.
-std::string fresh_address();
-
 /// The worlds of `size` ranks that meet at a fresh address.
 std::vector<World> worlds(int size,
                           std::chrono::milliseconds timeout = std::chrono::milliseconds(20'000));

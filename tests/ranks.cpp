@@ -17,12 +17,6 @@
 namespace tutti::test {
 namespace {
 
-// Worlds of one test process never meet those of another.
-std::string fresh_address() {
-  static std::atomic<int> worlds{0};
-  return "test-" + std::to_string(getpid()) + "-" + std::to_string(worlds++);
-}
-
 tutti_config config_of(int rank, int size, const std::string& address) {
   tutti_config config = TUTTI_CONFIG_INIT;
   config.rank = rank;
@@ -107,6 +101,11 @@ void expect(bool holds, const std::string& text) {
 void ok(tutti_status status, const tutti_comm* comm) {
   if (status == TUTTI_OK) return;  // without making a text: callers count allocations
   throw std::runtime_error(std::string(tutti_status_name(status)) + ": " + tutti_error_text(comm));
+}
+
+std::string fresh_address() {
+  static std::atomic<int> made{0};
+  return "test-" + std::to_string(getpid()) + "-" + std::to_string(made++);
 }
 
 std::string run_configs(RankKind kind, int size, const ConfigBody& body) {

@@ -10,6 +10,9 @@ namespace tutti::test {
 
 enum class RankKind { kThreads, kProcesses };
 
+/// An address that no other world of the tests has.
+std::string fresh_address();
+
 /// What one rank does. Throws std::runtime_error (see expect()) to fail.
 using RankBody = std::function<void(int rank, tutti_comm* comm)>;
 

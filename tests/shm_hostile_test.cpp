@@ -191,6 +191,23 @@ TEST_CASE("segments of another world, too short or not sealed are refused") {
         std::string::npos);
 }
 
+TEST_CASE("a peer's arena can be read across the parts that are mapped at a time") {
+  constexpr std::size_t kBytes = kArenaWindowBytes + 2 * kClaimBytes;
+  OwnSegment segment(1, 2);
+  auto* const bytes = static_cast<std::byte*>(segment.allocate(kBytes));
+  PeerSegment peer(UniqueFd(dup(segment.fd())), 1, 2);
+  const std::uint64_t arena = SegmentLayout::of(2).arena;
+  const std::uint64_t end = arena + kArenaWindowBytes;
+  for (const std::uint64_t begin : {end - 3, end - 1, end, end - kClaimBytes + 1}) {
+    CAPTURE(begin - arena);
+    const auto there = peer.at(begin, kClaimBytes);
+    REQUIRE(there.size() == kClaimBytes);
+    bytes[begin - arena + kClaimBytes - 1] = std::byte{42};
+    CHECK(there.back() == std::byte{42});
+    bytes[begin - arena + kClaimBytes - 1] = std::byte{0};
+  }
+}
+
 TEST_CASE("random announcements never read what they may not") {
   std::mt19937_64 random(test_seed());
   const auto one_of = [&](std::initializer_list<std::uint64_t> values) {

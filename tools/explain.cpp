@@ -109,7 +109,7 @@ void Explain::check_names(const std::vector<std::string>& names, int ranks,
 }
 
 std::string Explain::plans_of(const Explanation& e, const Variant& variant) const {
-  const std::vector<Plan> plans = make_plans(variant, shape_of(e.key, e.size));
+  const std::vector<Plan> plans = make_plans(variant, shape_of(choice_key(e.key, false), e.size));
   std::uint32_t chunks = 1;
   for (const Grid& grid : plans[0].grids) chunks = std::max(chunks, grid.chunks);
   std::string text =

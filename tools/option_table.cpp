@@ -5,7 +5,7 @@
 namespace tutti {
 namespace {
 
-constexpr std::array kRows = {
+constexpr std::array kOptions = {
     // Positional arguments.
     OptionRow{"PEV", "collective", "COLLECTIVE", "all_reduce, broadcast or barrier",
               "all_reduce; verify: all"},
@@ -54,6 +54,6 @@ constexpr std::array kRows = {
 
 }  // namespace
 
-std::span<const OptionRow> option_table() { return kRows; }
+std::span<const OptionRow> option_table() { return kOptions; }
 
 }  // namespace tutti

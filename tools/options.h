@@ -52,6 +52,8 @@ std::size_t parse_bytes(std::string_view option, std::string_view text);
 std::int64_t parse_integer(std::string_view option, std::string_view text, std::int64_t least,
                            std::int64_t most);
 double parse_real(std::string_view option, std::string_view text, double least, double most);
+/// A year: the most that an option in seconds takes.
+inline constexpr double kMostSeconds = 366 * 86400.0;
 /// Splits at commas. Empty items are refused.
 std::vector<std::string> parse_list(std::string_view option, std::string_view text);
 

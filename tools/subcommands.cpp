@@ -5,7 +5,7 @@
 namespace tutti {
 namespace {
 
-constexpr std::array kRows = {
+constexpr std::array kSubcommands = {
     SubcommandRow{'R', "run", "start ranks of a program on this host", make_run,
                   "program [arguments…]"},
     SubcommandRow{'P', "perf", "measure every algorithm, verified, beside the machine's limit",
@@ -18,6 +18,6 @@ constexpr std::array kRows = {
 
 }  // namespace
 
-std::span<const SubcommandRow> subcommands() { return kRows; }
+std::span<const SubcommandRow> subcommands() { return kSubcommands; }
 
 }  // namespace tutti

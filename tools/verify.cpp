@@ -24,7 +24,6 @@ namespace {
 
 constexpr int kShortRanks = 33;
 constexpr int kLongRanks = 2048;
-constexpr double kYearS = 366 * 86400.0;
 
 class Verify : public Subcommand {
  public:
@@ -50,7 +49,7 @@ void Verify::declare(Options& options) {
   options.integer("root", root_, 0, static_cast<int>(kMaxVerifiedRanks) - 1);
   options.flag("long", long_);
   options.integer("seed", seed_, 0, INT64_MAX);
-  options.real("timeout", timeout_s_, 0.001, kYearS);
+  options.real("timeout", timeout_s_, 0.001, kMostSeconds);
   options.text("json", json_);
 }
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "collectives/hash.h"
-#include "collectives/verify/fault.h"
+#include "collectives/verify/broken_rule.h"
 
 namespace tutti::proof {
 namespace {
@@ -33,7 +33,7 @@ class Form {
   void require(bool holds, const char* rule) const {
     if (holds) return;
     std::string at = index_ < plan_.steps.size() ? ", step " + std::to_string(index_) : "";
-    throw Fault("rank " + std::to_string(plan_.rank) + at + ": " + rule);
+    throw BrokenRule("rank " + std::to_string(plan_.rank) + at + ": " + rule);
   }
 
   void check_lane(std::size_t lane) {
@@ -112,7 +112,7 @@ class Form {
 
 void check_agreement(const Plan& p, const Plan& first, std::size_t rank, std::size_t size) {
   const auto require = [&](bool holds, const char* rule) {
-    if (!holds) throw Fault("rank " + std::to_string(rank) + ": " + rule);
+    if (!holds) throw BrokenRule("rank " + std::to_string(rank) + ": " + rule);
   };
   require(p.rank == rank && p.size == size, "has the plan of another rank or size");
   require(p.in_order == first.in_order && p.moves_only == first.moves_only,
@@ -131,7 +131,7 @@ void check_form(std::span<const Plan> plans, const Claim& claim) {
   for (std::size_t r = 0; r < plans.size(); ++r)
     check_agreement(plans[r], plans[0], r, plans.size());
   if (claim.collective != Collective::kAllReduce && !plans[0].moves_only)
-    throw Fault("the plans do arithmetic in a collective that only moves");
+    throw BrokenRule("the plans do arithmetic in a collective that only moves");
 }
 
 }  // namespace tutti::proof

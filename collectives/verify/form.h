@@ -8,8 +8,8 @@
 
 namespace tutti::proof {
 
-/// Throws Fault unless every plan is well formed by itself (loops nest, indices lie within their
-/// tables, nothing writes the input) and all agree on what all ranks must agree on.
+/// Throws BrokenRule unless every plan is well formed by itself (loops nest, indices lie within
+/// their tables, nothing writes the input) and all agree on what all ranks must agree on.
 void check_form(std::span<const Plan> plans, const Claim& claim);
 
 }  // namespace tutti::proof

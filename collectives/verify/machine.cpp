@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "collectives/verify/fault.h"
+#include "collectives/verify/broken_rule.h"
 
 namespace tutti::proof {
 namespace {
@@ -87,8 +87,8 @@ bool Machine::move(std::uint32_t r, int lane) {
   if (mine.at.step() == nullptr) return false;
   try {
     if (!step(self, lane)) return false;
-  } catch (const Fault& fault) {
-    fail(self, lane, fault.what());
+  } catch (const BrokenRule& broken) {
+    fail(self, lane, broken.what());
   }
   self.memory.tick(lane);
   mine.at.advance();
@@ -110,16 +110,16 @@ bool Machine::step(Rank& self, int lane) {
     case Step::Op::kWait:
       return wait(self, lane);
     default:
-      throw Fault("is a loop step where none may be");
+      throw BrokenRule("is a loop step where none may be");
   }
 }
 
 bool Machine::send(Rank& self, int lane) {
   const LaneCursor& at = self.lanes[static_cast<std::size_t>(lane)].at;
   const std::uint32_t to = self.plan->rank_of(at.step()->peer, at.vars());
-  if (to == self.plan->rank) throw Fault("sends to its own rank");
+  if (to == self.plan->rank) throw BrokenRule("sends to its own rank");
   if (lane >= rank(to).plan->lanes())
-    throw Fault("is never received: rank " + std::to_string(to) + " has no such lane");
+    throw BrokenRule("is never received: rank " + std::to_string(to) + " has no such lane");
   Edge& e = edge(self.plan->rank, to, lane);
   if (e.sent - e.read >= kWindow) return false;
 
@@ -127,12 +127,12 @@ bool Machine::send(Rank& self, int lane) {
   const CellRun run = self.memory.expand(at.step()->ref, at.vars(), loan_);
   for (const Cell c : loan_) {
     if (self.memory.load(c).state == State::kNothing)
-      throw Fault("sends " + element_name(self, lane, c) + ", which was never written");
-    if (const char* rule = self.memory.read(lane, c)) throw Fault(rule);
+      throw BrokenRule("sends " + element_name(self, lane, c) + ", which was never written");
+    if (const char* rule = self.memory.read(lane, c)) throw BrokenRule(rule);
   }
   Knowledge& known = self.memory.knowledge(lane);
   if (known.done[e.foreign_lane] < e.foreign_at && e.foreign_lane != lane)
-    throw Fault("races with another lane's drain of the same sends");
+    throw BrokenRule("races with another lane's drain of the same sends");
   self.memory.lend(loan_);
   e.under_way = {at.index(), at.vars(), run};
   if (self.drains) e.loans.push_back(e.under_way);
@@ -186,7 +186,7 @@ void Machine::gather(Rank& self, int lane) {
     for (std::uint32_t m = 0; m < members; ++m) {
       const std::uint32_t member = self.plan->rank_of(o.peer, at.vars(), m);
       const bool own = member == self.plan->rank;
-      if (own && o.kind == Operand::Kind::kPeer) throw Fault("receives from its own rank");
+      if (own && o.kind == Operand::Kind::kPeer) throw BrokenRule("receives from its own rank");
       if (own) {
         take_local(self, lane, o.ref);
       } else if (o.kind == Operand::Kind::kSlots) {
@@ -201,7 +201,7 @@ void Machine::gather(Rank& self, int lane) {
 void Machine::receive(Rank& self, std::uint32_t from, int lane) {
   Edge& e = edge(from, self.plan->rank, lane);
   if (e.sent == e.read)
-    throw Fault("takes two messages of rank " + std::to_string(from) + " at once");
+    throw BrokenRule("takes two messages of rank " + std::to_string(from) + " at once");
   Rank& sender = rank(from);
   const std::size_t begin = cells_.size();
   cells_of(sender, e.under_way, cells_);
@@ -226,10 +226,10 @@ void Machine::take_local(Rank& self, int lane, const Ref& ref) {
   self.memory.expand(ref, at.vars(), cells_);
   const std::span<const Cell> cells = std::span(cells_).subspan(begin);
   for (const Cell c : cells) {
-    if (const char* rule = self.memory.read(lane, c)) throw Fault(rule);
+    if (const char* rule = self.memory.read(lane, c)) throw BrokenRule(rule);
   }
   if (!std::ranges::equal(cells, target_) && overlap(target_, cells))
-    throw Fault("has an operand that overlaps the result without being equal to it");
+    throw BrokenRule("has an operand that overlaps the result without being equal to it");
   sources_.push_back({&self.memory, begin, cells_.size()});
 }
 
@@ -245,8 +245,8 @@ void Machine::combine_into(Rank& self, int lane) {
     const std::size_t got = elements(
         *source.memory, std::span(cells_).subspan(source.begin, source.end - source.begin));
     if (got != wanted)
-      throw Fault("takes " + std::to_string(wanted) + " elements and is given " +
-                  std::to_string(got));
+      throw BrokenRule("takes " + std::to_string(wanted) + " elements and is given " +
+                       std::to_string(got));
     if (source.end - source.begin != target_.size()) throw NotWholeAtoms{};
   }
   results_.clear();
@@ -264,7 +264,7 @@ void Machine::combine_into(Rank& self, int lane) {
   }
   for (std::size_t k = 0; k < target_.size(); ++k) {
     if (const char* rule = self.memory.write(lane, target_[k]))
-      throw Fault(rule + (": " + element_name(self, lane, target_[k])));
+      throw BrokenRule(rule + (": " + element_name(self, lane, target_[k])));
     self.memory.store(target_[k], results_[k]);
   }
 }
@@ -273,11 +273,11 @@ bool Machine::drain(Rank& self, int lane) {
   const LaneCursor& at = self.lanes[static_cast<std::size_t>(lane)].at;
   const Step& s = *at.step();
   const std::uint32_t to = self.plan->rank_of(s.peer, at.vars());
-  if (to == self.plan->rank) throw Fault("drains its own rank");
+  if (to == self.plan->rank) throw BrokenRule("drains its own rank");
   Edge& e = edge(self.plan->rank, to, s.lane);
   const Knowledge& known = self.memory.knowledge(lane);
   if (s.lane != lane) {  // how much it waits for must not depend on how far that lane has come
-    if (known.done[s.lane] < e.sent_at) throw Fault("races with another lane's sends");
+    if (known.done[s.lane] < e.sent_at) throw BrokenRule("races with another lane's sends");
     e.foreign_lane = static_cast<std::uint8_t>(lane);
     e.foreign_at = known.done[static_cast<std::size_t>(lane)] + 1;
   }

@@ -21,7 +21,7 @@ class Machine {
  public:
   Machine(std::span<const Plan> plans, const Claim& claim, const Atoms& atoms);
 
-  /// Throws Fault at the first broken rule; at the end nothing is under way any more.
+  /// Throws BrokenRule at the first broken rule; at the end nothing is under way any more.
   void run();
 
   const Memory& memory(std::size_t rank) const { return ranks_[rank].memory; }

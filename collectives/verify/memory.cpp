@@ -1,6 +1,6 @@
 #include "collectives/verify/memory.h"
 
-#include "collectives/verify/fault.h"
+#include "collectives/verify/broken_rule.h"
 
 namespace tutti::proof {
 
@@ -38,7 +38,7 @@ CellRun Memory::expand(const Ref& ref, const LoopVars& vars, std::vector<Cell>& 
   const Cell base = atoms_.in_vector() + slot * atoms_.in_slot();
   geometry_.for_each_range(ref, vars, [&](Range r) {
     const std::size_t begin = r.begin - slot * geometry_.slot_stride();
-    if (begin + r.count > geometry_.slot_count()) throw Fault("leaves its scratch slot");
+    if (begin + r.count > geometry_.slot_count()) throw BrokenRule("leaves its scratch slot");
     append(base + atoms_.slot_at(begin), base + atoms_.slot_at(begin + r.count));
   });
   return run;

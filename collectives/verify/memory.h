@@ -44,8 +44,8 @@ class Memory {
   Memory(const Plan& plan, const Atoms& atoms, std::size_t count, std::uint32_t trips,
          bool has_input);
 
-  /// Appends the atoms of a ref, and returns them as a run where they are neighbours. Throws Fault
-  /// if it leaves its buffer, NotWholeAtoms.
+  /// Appends the atoms of a ref, and returns them as a run where they are neighbours. Throws
+  /// BrokenRule if it leaves its buffer, NotWholeAtoms.
   CellRun expand(const Ref& ref, const LoopVars& vars, std::vector<Cell>& cells) const;
 
   /// Elements in a cell.

@@ -1,7 +1,7 @@
 // What a proof says when it fails: steps in words, and who waits for whom.
 #include <algorithm>
 
-#include "collectives/verify/fault.h"
+#include "collectives/verify/broken_rule.h"
 #include "collectives/verify/machine.h"
 
 namespace tutti {
@@ -79,7 +79,7 @@ std::string Machine::name_of(const Rank& self, int lane) const {
 }
 
 void Machine::fail(const Rank& self, int lane, const std::string& rule) const {
-  throw Fault(name_of(self, lane) + ": " + rule);
+  throw BrokenRule(name_of(self, lane) + ": " + rule);
 }
 
 // "element 7 of the output (chunk 2 of tile 0)".
@@ -113,14 +113,14 @@ void Machine::check_ended() {
     const std::string name = "rank " + std::to_string(self.plan->rank);
     for (const Edge& e : self.edges) {
       if (e.sent == e.read) continue;
-      throw Fault(name + ", " + describe_step(*self.plan, e.under_way.step, e.under_way.vars) +
-                  ": is never received by rank " + std::to_string(e.to));
+      throw BrokenRule(name + ", " + describe_step(*self.plan, e.under_way.step, e.under_way.vars) +
+                       ": is never received by rank " + std::to_string(e.to));
     }
     for (const Lane& lane : self.lanes) {
       for (int from = 0; from < kMaxLanes; ++from) {
         if (!lane.tokens[from].empty())
-          throw Fault(name + ": " + std::to_string(lane.tokens[from].size()) + " tokens of lane " +
-                      std::to_string(from) + " are never taken");
+          throw BrokenRule(name + ": " + std::to_string(lane.tokens[from].size()) +
+                           " tokens of lane " + std::to_string(from) + " are never taken");
       }
     }
   }
@@ -151,13 +151,13 @@ void Machine::fail_deadlock(std::uint32_t r, int lane) {
   for (;;) {
     Rank& self = rank(r);
     if (lane >= self.plan->lanes())
-      throw Fault(text + "rank " + std::to_string(r) + ", which has no lane " +
-                  std::to_string(lane));
+      throw BrokenRule(text + "rank " + std::to_string(r) + ", which has no lane " +
+                       std::to_string(lane));
     text += name_of(self, lane);
     const bool again = std::ranges::find(path, std::pair(r, lane)) != path.end();
     if (again || path.size() == 8 ||
         self.lanes[static_cast<std::size_t>(lane)].at.step() == nullptr)
-      throw Fault(text + (again ? ": a cycle" : ""));
+      throw BrokenRule(text + (again ? ": a cycle" : ""));
     path.emplace_back(r, lane);
     const Wait wait = wait_of(self, lane);
     text += " " + wait.why + " ";

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "collectives/verify/fault.h"
+#include "collectives/verify/broken_rule.h"
 
 namespace tutti::proof {
 namespace {
@@ -35,12 +35,13 @@ std::uint64_t folded(std::span<const Value> operands) {
 }
 
 void check_operand(const Value& v, const Value& first, bool pre_scaled) {
-  if (v.state == State::kNothing) throw Fault("uses memory that was never written");
-  if (v.state == State::kFinal) throw Fault("adds to a value that is final already");
-  if (v.state == State::kRaw && pre_scaled) throw Fault("adds an input that was not scaled first");
+  if (v.state == State::kNothing) throw BrokenRule("uses memory that was never written");
+  if (v.state == State::kFinal) throw BrokenRule("adds to a value that is final already");
+  if (v.state == State::kRaw && pre_scaled)
+    throw BrokenRule("adds an input that was not scaled first");
   if (v.element != first.element)
-    throw Fault("combines element " + std::to_string(first.element) + " with element " +
-                std::to_string(v.element));
+    throw BrokenRule("combines element " + std::to_string(first.element) + " with element " +
+                     std::to_string(v.element));
 }
 
 }  // namespace
@@ -48,7 +49,7 @@ void check_operand(const Value& v, const Value& first, bool pre_scaled) {
 Value combine(std::span<const Value> operands, ReduceShape shape, bool pre_scaled) {
   Value result = operands[0];
   if (operands.size() == 1) {
-    if (result.state == State::kNothing) throw Fault("moves memory that was never written");
+    if (result.state == State::kNothing) throw BrokenRule("moves memory that was never written");
     return result;
   }
   for (std::size_t k = 0; k < operands.size(); ++k) {
@@ -69,19 +70,19 @@ Value combine(std::span<const Value> operands, ReduceShape shape, bool pre_scale
 }
 
 Value finished(Value value, bool pre_scaled) {
-  if (value.state == State::kFinal) throw Fault("finishes a value that is final already");
+  if (value.state == State::kFinal) throw BrokenRule("finishes a value that is final already");
   if (value.state == State::kRaw && pre_scaled)
-    throw Fault("finishes an input that was not scaled first");
+    throw BrokenRule("finishes an input that was not scaled first");
   value.state = State::kFinal;
   value.bits = mix(kFinished, value.bits);
   return value;
 }
 
 Value scaled(Value value, std::uint32_t rank, bool pre_scaled) {
-  if (!pre_scaled) throw Fault("scales the input of an op that has no scaling before");
-  if (value.state == State::kNothing) throw Fault("scales memory that was never written");
-  if (value.state != State::kRaw) throw Fault("scales a value that is scaled already");
-  if (value.sum != fingerprint_of(rank)) throw Fault("scales another rank's input");
+  if (!pre_scaled) throw BrokenRule("scales the input of an op that has no scaling before");
+  if (value.state == State::kNothing) throw BrokenRule("scales memory that was never written");
+  if (value.state != State::kRaw) throw BrokenRule("scales a value that is scaled already");
+  if (value.sum != fingerprint_of(rank)) throw BrokenRule("scales another rank's input");
   value.state = State::kPartial;
   value.bits = mix(kScaled, value.bits);
   return value;

@@ -49,11 +49,11 @@ inline Value input_of(std::uint32_t rank, std::uint32_t element) {
   return {fingerprint_of(rank), mix(0, rank), element, r, r, State::kRaw};
 }
 
-/// The operands combined in order: one is moved, more are summed. Throws Fault where they must not
-/// be: of different elements, never written, final, or raw where `pre_scaled`.
+/// The operands combined in order: one is moved, more are summed. Throws BrokenRule where they must
+/// not be: of different elements, never written, final, or raw where `pre_scaled`.
 Value combine(std::span<const Value> operands, ReduceShape shape, bool pre_scaled);
 
-/// With the op's scaling after and before. Each happens once: throws Fault otherwise.
+/// With the op's scaling after and before. Each happens once: throws BrokenRule otherwise.
 Value finished(Value value, bool pre_scaled);
 Value scaled(Value value, std::uint32_t rank, bool pre_scaled);
 

@@ -29,13 +29,13 @@ struct Header {
 constexpr std::size_t kGreetingBytes = offsetof(Header, kind);
 
 /// Room for the descriptors of one message, aligned as the kernel wants it.
-struct alignas(cmsghdr) Control {
+struct alignas(cmsghdr) Ancillary {
   std::array<char, CMSG_SPACE(kMostFds * sizeof(int))> bytes{};
 };
 
-void attach(const std::vector<UniqueFd>& fds, Control& control, msghdr& header) {
+void attach(const std::vector<UniqueFd>& fds, Ancillary& ancillary, msghdr& header) {
   if (fds.empty()) return;
-  header.msg_control = control.bytes.data();
+  header.msg_control = ancillary.bytes.data();
   header.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
   cmsghdr* part = CMSG_FIRSTHDR(&header);
   part->cmsg_level = SOL_SOCKET;
@@ -110,8 +110,8 @@ Sent Channel::send(const Message& message, bool with_fds) const {
   msghdr header{};
   header.msg_iov = parts.data();
   header.msg_iovlen = parts.size();
-  Control control;
-  if (with_fds) attach(message.fds, control, header);
+  Ancillary ancillary;
+  if (with_fds) attach(message.fds, ancillary, header);
   for (;;) {
     if (sendmsg(fd(), &header, MSG_NOSIGNAL) >= 0) return Sent::kDone;
     if (errno == EINTR) continue;
@@ -122,37 +122,37 @@ Sent Channel::send(const Message& message, bool with_fds) const {
   }
 }
 
-Receipt Channel::receive(Message& message, bool with_fds) const {
+Received Channel::receive(Message& message, bool with_fds) const {
   Header head;
   std::array<std::byte, kMostPayload> payload;
   std::array<iovec, 2> parts{iovec{&head, sizeof head}, iovec{payload.data(), payload.size()}};
-  Control control;
+  Ancillary ancillary;
   msghdr header{};
   header.msg_iov = parts.data();
   header.msg_iovlen = parts.size();
   if (with_fds) {
-    header.msg_control = control.bytes.data();
-    header.msg_controllen = control.bytes.size();
+    header.msg_control = ancillary.bytes.data();
+    header.msg_controllen = ancillary.bytes.size();
   }
   const ssize_t got = receive_some(fd(), header);
-  if (got < 0 && errno == EAGAIN) return Receipt::kNothing;
-  if (got <= 0) return Receipt::kClosed;
+  if (got < 0 && errno == EAGAIN) return Received::kNothing;
+  if (got <= 0) return Received::kClosed;
   message.fds = detach(header);
 
   const auto bytes = static_cast<std::size_t>(got);
-  if (bytes < kGreetingBytes || head.magic != kMagic) return Receipt::kMalformed;
+  if (bytes < kGreetingBytes || head.magic != kMagic) return Received::kMalformed;
   message.version = head.version;
-  if (head.version != TUTTI_VERSION) return Receipt::kMessage;
+  if (head.version != TUTTI_VERSION) return Received::kMessage;
   if (bytes < sizeof head || (header.msg_flags & MSG_TRUNC) != 0 || head.fds > kMostFds)
-    return Receipt::kMalformed;
-  if (message.fds.size() < head.fds && with_fds) return Receipt::kOutOfDescriptors;
-  if (message.fds.size() != head.fds) return Receipt::kMalformed;
+    return Received::kMalformed;
+  if (message.fds.size() < head.fds && with_fds) return Received::kOutOfDescriptors;
+  if (message.fds.size() != head.fds) return Received::kMalformed;
   message.kind = head.kind;
   message.rank = head.rank;
   message.value = head.value;
   message.payload.assign(payload.begin(),
                          payload.begin() + static_cast<std::ptrdiff_t>(bytes - sizeof head));
-  return Receipt::kMessage;
+  return Received::kMessage;
 }
 
 Credentials Channel::peer() const {

@@ -44,7 +44,7 @@ struct Credentials {
 };
 
 enum class Sent { kDone, kFull, kTooManyInFlight, kClosed };
-enum class Receipt { kMessage, kNothing, kClosed, kMalformed, kOutOfDescriptors };
+enum class Received { kMessage, kNothing, kClosed, kMalformed, kOutOfDescriptors };
 
 /// One end of a connection. Never blocks, and a dead peer raises no SIGPIPE.
 class Channel {
@@ -59,7 +59,7 @@ class Channel {
 
   /// Reads the next message. Without `with_fds`, descriptors that come along are dropped by the
   /// kernel, and the message is malformed. A message of another version may carry anything.
-  Receipt receive(Message& message, bool with_fds) const;
+  Received receive(Message& message, bool with_fds) const;
 
   Credentials peer() const;
   int fd() const { return socket_.get(); }

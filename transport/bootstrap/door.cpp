@@ -82,13 +82,13 @@ void Door::listen_to_guests(std::size_t index, std::vector<Arrival>& arrivals) {
   while (index < guests_.size()) {
     Guest& guest = guests_[index];
     Message hello;
-    const Receipt receipt = guest.channel.receive(hello, false);
-    if (receipt == Receipt::kNothing) {
+    const Received received = guest.channel.receive(hello, false);
+    if (received == Received::kNothing) {
       ++index;
       continue;
     }
     const bool foreign = hello.version != TUTTI_VERSION;
-    if (receipt == Receipt::kMessage && (foreign || hello.kind == Kind::kHello))
+    if (received == Received::kMessage && (foreign || hello.kind == Kind::kHello))
       arrivals.push_back({std::move(guest.channel), guest.who, std::move(hello)});
     guests_.erase(guests_.begin() + static_cast<std::ptrdiff_t>(index));
   }

@@ -68,18 +68,18 @@ Message hello_message(const World& world, Clock::time_point until) {
 Message await(const World& world, const Channel& channel, Clock::time_point until) {
   for (;;) {
     Message message;
-    const Receipt receipt = channel.receive(message, true);
-    if (receipt == Receipt::kMessage && message.kind == Kind::kError) throw error_of(message);
-    if (receipt == Receipt::kMessage && message.version == TUTTI_VERSION) return message;
-    if (receipt == Receipt::kClosed)
+    const Received received = channel.receive(message, true);
+    if (received == Received::kMessage && message.kind == Kind::kError) throw error_of(message);
+    if (received == Received::kMessage && message.version == TUTTI_VERSION) return message;
+    if (received == Received::kClosed)
       throw Error(TUTTI_PEER_FAILED,
                   name_host(channel) + " died or left during the start " + place_of(world));
-    if (receipt == Receipt::kOutOfDescriptors)
+    if (received == Received::kOutOfDescriptors)
       throw Error(TUTTI_NO_MEMORY, "rank " + std::to_string(world.rank) +
                                        " ran out of file descriptors while it received those of "
                                        "the other ranks: " +
                                        descriptor_limit());
-    if (receipt != Receipt::kNothing)
+    if (received != Received::kNothing)
       throw Error(TUTTI_INTERNAL, name_host(channel) + " sent something malformed");
     if (Clock::now() >= until)
       throw Error(TUTTI_TIMEOUT, "rank " + std::to_string(world.rank) + ": no word from " +

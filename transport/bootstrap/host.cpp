@@ -264,14 +264,14 @@ class Host final : public Rendezvous {
     for (std::size_t rank = 1; rank < peers_.size(); ++rank) {
       if ((fds[rank].revents & (POLLIN | POLLHUP | POLLERR)) == 0) continue;
       Message message;
-      const Receipt receipt = peers_[rank].channel.receive(message, true);
-      if (receipt == Receipt::kNothing) continue;
-      if (receipt == Receipt::kOutOfDescriptors)
+      const Received received = peers_[rank].channel.receive(message, true);
+      if (received == Received::kNothing) continue;
+      if (received == Received::kOutOfDescriptors)
         throw Error(TUTTI_NO_MEMORY,
                     "rank 0 ran out of file descriptors while it received those of " + name(rank) +
                         ": " + descriptor_limit());
-      if (receipt == Receipt::kClosed) lose(rank);
-      if (receipt != Receipt::kMessage || message.version != TUTTI_VERSION)
+      if (received == Received::kClosed) lose(rank);
+      if (received != Received::kMessage || message.version != TUTTI_VERSION)
         throw Error(TUTTI_INTERNAL, name(rank) + " sent something malformed");
       if (message.kind == Kind::kError) throw error_of(message);
       take(rank, message);
@@ -294,7 +294,7 @@ class Host final : public Rendezvous {
 
   [[noreturn]] void lose(std::size_t rank) {
     Message last;  // perhaps it has said why
-    while (peers_[rank].channel.receive(last, true) == Receipt::kMessage)
+    while (peers_[rank].channel.receive(last, true) == Received::kMessage)
       if (last.kind == Kind::kError) throw error_of(last);
     throw Error(TUTTI_PEER_FAILED, name(rank) + " died or left before the end of the " + step_ +
                                        " " + place_of(world_));

@@ -64,6 +64,9 @@ bool register_membarrier() {
   return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0;
 }
 
-void membarrier_all() { syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0); }
+void heavy_fence(bool membarrier) {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (membarrier) syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0);
+}
 
 }  // namespace tutti

@@ -27,12 +27,27 @@ class Control {
   Mapping memory_;
 };
 
+/// Whether this process is one that a heavy fence reaches. False: the system does not offer it.
+bool register_membarrier();
+
+/// Between a store and a load of what another rank stores: of two ranks that do so, at least one
+/// sees the other's store. The frequent one takes the light fence and pays nothing, since the heavy
+/// one makes every thread of all registered processes pass a full fence. Without `membarrier`, both
+/// are full fences.
+inline void light_fence(bool membarrier) {
+  if (membarrier) {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  } else {
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+  }
+}
+void heavy_fence(bool membarrier);
+
 /// Wakes the rank if it is asleep. Call after the store that it should see. Costs a load if it is
-/// awake: the store needs no fence before it, since a rank that goes to sleep makes all others pass
-/// one (membarrier) after it has set `asleep`.
+/// awake. `light`: a light fence is between the two, and not a full one; partner: Waiter::arm().
 void wake(RankControl& rank);
-inline void wake_if_asleep(RankControl& rank) {
-  std::atomic_signal_fence(std::memory_order_seq_cst);
+inline void wake_if_asleep(RankControl& rank, bool light) {
+  light_fence(light);
   // relaxed: partner is Waiter::arm(), see above
   if (rank.asleep.load(std::memory_order_relaxed) != 0) wake(rank);
 }
@@ -47,9 +62,5 @@ void sleep_on(RankControl& rank, std::uint32_t seen, std::chrono::microseconds l
 void sleep_on_private(std::atomic<std::uint32_t>& word, std::uint32_t seen,
                       std::chrono::milliseconds limit);
 void wake_private(std::atomic<std::uint32_t>& word);
-
-/// Makes every running thread of all registered processes pass a full fence. False: not offered.
-bool register_membarrier();
-void membarrier_all();
 
 }  // namespace tutti

@@ -16,8 +16,8 @@ std::size_t block_of(std::size_t stage_bytes) {
 
 }  // namespace
 
-ShmEndpoint::ShmEndpoint(Traffic& traffic, const PeerLink& link)
-    : traffic_(traffic),
+ShmEndpoint::ShmEndpoint(Progress& progress, const PeerLink& link)
+    : progress_(progress),
       link_(link),
       staging_{StagingPool(link.mine->staging, kStagingBlockBytes),
                StagingPool(link.stage, block_of(link.stage.size()))},
@@ -31,7 +31,7 @@ bool ShmEndpoint::post(int lane, std::uint32_t call_hash, std::span<const Piece>
     return false;
   }
   if (out(lane).pending()) [[unlikely]]
-    ++traffic_.pending;
+    ++progress_.pending;
   return true;
 }
 
@@ -67,7 +67,7 @@ bool ShmEndpoint::push() {
       for (Outbox& other : out_) other.collect();  // what it waits for
       missed();
     } else {
-      --traffic_.pending;
+      --progress_.pending;
     }
   }
   return moved;

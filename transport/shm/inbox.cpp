@@ -203,28 +203,19 @@ void Inbox::release() {
 /// Gives the line, and what it announced, back to the sender.
 void Inbox::consume() {
   // release: our reads come before; partner: Outbox::refresh()
-  if (link_.fenced) {
-    receipt_.consumed.store(next_, std::memory_order_seq_cst);
-  } else {
-    receipt_.consumed.store(next_, std::memory_order_release);
-  }
+  receipt_.consumed.store(next_, std::memory_order_release);
   ++next_;
-  wake_if_asleep(*link_.control);
+  wake_if_asleep(*link_.control, link_.light);
 }
 
 /// Says that we are reading the peer's user memory. From now on the peer's abandon() waits for us;
 /// if it has begun before, we see the fault here. (Either our store is visible to its scan or its
-/// fault to our load: it makes us pass a membarrier between the two, or where there is none, the
-/// store is a fence.)
+/// fault to our load.)
 void Inbox::claim() {
   if (claimed_) return;
   claimed_ = true;
-  if (link_.membarrier) {
-    receipt_.claim.store(1, std::memory_order_relaxed);
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-  } else {
-    receipt_.claim.store(1, std::memory_order_seq_cst);
-  }
+  receipt_.claim.store(1, std::memory_order_relaxed);
+  light_fence(link_.membarrier);  // partner: ShmTransport::await_readers()
   if (link_.faults->poisoned()) link_.faults->raise();
 }
 

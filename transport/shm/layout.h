@@ -37,6 +37,8 @@ inline constexpr std::size_t kStagedBytes = std::size_t{64} << 10;
 inline constexpr std::size_t kStreamedBytes = 4096;
 /// A reader names at most this much of a peer's memory as being read; also the longest view.
 inline constexpr std::size_t kClaimBytes = std::size_t{256} << 10;
+/// So much of a peer's arena is mapped at a time, when it is first read.
+inline constexpr std::size_t kArenaWindowBytes = std::size_t{1} << 30;
 inline constexpr int kMaxShmRanks = 1024;
 
 inline constexpr std::size_t kWriterGap = 128;

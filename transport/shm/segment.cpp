@@ -18,15 +18,14 @@
 namespace tutti {
 namespace {
 
-constexpr std::size_t kWindowBytes = std::size_t{1} << 30;
 constexpr std::uint64_t kMaxSegmentBytes = std::uint64_t{1} << 46;
 
 /// Address space for arenas: twice the machine's memory, so that fragments do not matter.
 std::size_t arena_reservation() {
   struct sysinfo info {};
-  if (sysinfo(&info) != 0) return kWindowBytes;
+  if (sysinfo(&info) != 0) return kArenaWindowBytes;
   const std::size_t memory = std::size_t{info.totalram} * info.mem_unit;
-  return (2 * memory + kWindowBytes - 1) / kWindowBytes * kWindowBytes;
+  return (2 * memory + kArenaWindowBytes - 1) / kArenaWindowBytes * kArenaWindowBytes;
 }
 
 /// Maps the segment with as much of the reservation as RLIMIT_AS allows.
@@ -151,15 +150,17 @@ std::span<const std::byte> PeerSegment::at(std::uint64_t offset, std::uint64_t b
   if (!inside(offset, bytes)) return {};
   if (owner_ || offset < layout_.arena) return {base_ + offset, static_cast<std::size_t>(bytes)};
   const std::uint64_t in_arena = offset - layout_.arena;
-  const std::size_t window = static_cast<std::size_t>(in_arena / kWindowBytes);
-  const std::size_t in_window = static_cast<std::size_t>(in_arena % kWindowBytes);
+  const auto window = static_cast<std::size_t>(in_arena / kArenaWindowBytes);
+  const auto in_window = static_cast<std::size_t>(in_arena % kArenaWindowBytes);
+  // The longest view may begin at a window's last byte: it must not end there, within an element.
+  constexpr std::size_t kMappedBytes = kArenaWindowBytes + kClaimBytes;
   if (windows_.size() <= window) windows_.resize(window + 1);
   if (!windows_[window]) {
-    windows_[window] = Mapping(fd_.get(), layout_.arena + window * kWindowBytes, kWindowBytes,
+    windows_[window] = Mapping(fd_.get(), layout_.arena + window * kArenaWindowBytes, kMappedBytes,
                                Mapping::Access::kRead);
-    madvise(windows_[window].data(), kWindowBytes, MADV_HUGEPAGE);  // a wish, as in OwnSegment
+    madvise(windows_[window].data(), kMappedBytes, MADV_HUGEPAGE);  // a wish, as in OwnSegment
   }
-  const std::size_t length = std::min<std::uint64_t>(bytes, kWindowBytes - in_window);
+  const std::size_t length = std::min<std::uint64_t>(bytes, kMappedBytes - in_window);
   return {windows_[window].data() + in_window, length};
 }
 

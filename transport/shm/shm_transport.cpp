@@ -52,7 +52,7 @@ ShmTransport::ShmTransport(const World& world, Joined joined, std::unique_ptr<Li
   for (int peer = 0; peer < size_; ++peer)
     if (peer != rank_)
       endpoints_[static_cast<std::size_t>(peer)] =
-          std::make_unique<ShmEndpoint>(traffic_, link_to(peer));
+          std::make_unique<ShmEndpoint>(progress_, link_to(peer));
   if (joined_.cross_memory && world.warnings) warn_of_copies();
 }
 
@@ -64,7 +64,7 @@ PeerLink ShmTransport::link_to(int peer) {
   link.pid = joined_.pids[index];
   link.same_process = joined_.same_process[index];
   link.membarrier = joined_.membarrier;
-  link.fenced = !joined_.membarrier && joined_.oversubscribed();
+  link.light = joined_.membarrier || !joined_.oversubscribed();
   link.polls = joined_.oversubscribed() ? 0 : kPolls;
   link.mine = &own().edge(peer);
   link.theirs = &segment.edge(rank_);
@@ -160,7 +160,7 @@ void ShmTransport::look_for_leavers() {
     if (leaver_ == endpoint->link().rank && endpoint->missed_at() >= leaver_seen_)
       faults_.fail(TUTTI_PEER_FAILED, endpoint->link().name() + " left the world");
     leaver_ = endpoint->link().rank;
-    leaver_seen_ = traffic_.idles;
+    leaver_seen_ = progress_.idles;
     return;
   }
 }
@@ -214,7 +214,7 @@ void ShmTransport::abandon(const Error& cause) noexcept {
 
 /// Waits until no peer reads this rank's memory. The fault is there, so that none begins to.
 void ShmTransport::await_readers() {
-  if (joined_.membarrier) membarrier_all();  // partner: Inbox::claim()
+  heavy_fence(joined_.membarrier);  // partner: Inbox::claim()
   const auto reading = [this](const std::unique_ptr<ShmEndpoint>& endpoint) {
     if (!endpoint || !endpoint->claimed()) return false;
     return !watch_.dead(endpoint->link().rank) && !watch_.left(endpoint->link().rank);

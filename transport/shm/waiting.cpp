@@ -44,7 +44,7 @@ bool Waiter::pause_long() {
     return false;
   } else {
     sleep_on(self_, seen_, kSlice);
-    disarm();
+    stay_armed();
     since_look_ = 0;
     return true;
   }
@@ -63,9 +63,15 @@ void Waiter::yield() {
 void Waiter::arm() {
   armed_ = true;
   seen_ = self_.doorbell.load(std::memory_order_acquire);  // partner: ring()
-  self_.asleep.store(1, std::memory_order_seq_cst);        // partner: wake_if_asleep()
+  self_.asleep.store(1, std::memory_order_relaxed);        // partner: wake_if_asleep()
   // Every post that does not see `asleep` is visible to us after this.
-  if (membarrier_) membarrier_all();
+  heavy_fence(membarrier_);
+}
+
+/// Whoever wakes us takes `asleep` back. Otherwise it has been set all the time, for all to see.
+void Waiter::stay_armed() {
+  armed_ = self_.asleep.load(std::memory_order_relaxed) != 0;
+  seen_ = self_.doorbell.load(std::memory_order_acquire);  // partner: ring()
 }
 
 void Waiter::disarm() {

@@ -47,6 +47,7 @@ class Waiter {
   bool pause_long();
   void yield();
   void arm();
+  void stay_armed();
   void disarm();
 
   RankControl& self_;

@@ -7,7 +7,7 @@
 namespace tutti::proof {
 
 /// A rule is broken; what() says which, where and by whom.
-class Fault : public std::runtime_error {
+class BrokenRule : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
