@@ -4,6 +4,8 @@
 
 namespace tutti {
 
+static_assert(kMaxLanes <= kLanes, "a plan's lanes are the transport's");
+
 Executor::Executor(Transport& transport)
     : transport_(transport),
       endpoints_(static_cast<std::size_t>(transport.size())),

@@ -114,7 +114,7 @@ void count_receives(const Plan& plan, const Step& step, const LoopVars& vars, st
   std::uint64_t operands = 0;
   for (const Operand& o : plan.operands_of(step)) {
     operands += o.count;
-    if (o.kind != Operand::Kind::kPeer && o.kind != Operand::Kind::kPeers) continue;
+    if (!o.is_message()) continue;
     for (std::uint32_t m = 0; m < o.count; ++m)
       if (plan.rank_of(o.peer, vars, m) != plan.rank) rank.received += bytes;
   }

@@ -107,6 +107,10 @@ class Geometry {
   std::vector<Part> grids_;
 };
 
+/// Tiles are cut to this many bytes of the whole vector, so that what one rank has just written is
+/// still in cache when its peers pull it. docs/decisions/0002-tiles.md has the measurements.
+inline constexpr std::size_t kTileBytes = std::size_t{1} << 20;
+
 /// How many tiles a call is cut into: enough that the plan's scratch fits into `scratch_bytes`, and
 /// that a tile stays within `tile_bytes` (0: no wish). Depends only on what all ranks know.
 std::uint32_t trips_for(const Plan& plan, std::size_t count, std::size_t element_bytes,

@@ -68,18 +68,18 @@ std::unique_ptr<Handle> HandleTable::remove(tutti_comm* comm) {
 
 void HandleTable::refuse(const tutti_comm* comm) const {
   if (comm == nullptr) throw Error(TUTTI_INVALID, "the communicator is NULL");
-  if (getpid() != owner_pid_) {
-    throw Error(TUTTI_INVALID,
-                "the communicator belongs to the parent process: after a fork the child must call "
-                "tutti_start() itself");
-  }
   const std::uint64_t number = number_of(comm);
   const Slot& slot = slots_[(number >> 1) % kSlots];
   const std::uint64_t generation = number >> (kSlotBits + 1);
   const bool was_valid = number % 2 == 1 && generation % 2 == 1 &&
                          generation < slot.generation.load(std::memory_order_acquire);
-  throw Error(TUTTI_INVALID, was_valid ? "the communicator is finished"
-                                       : "the communicator is not one that tutti_start() gave");
+  if (was_valid) throw Error(TUTTI_INVALID, "the communicator is finished");
+  if (getpid() != owner_pid_) {
+    throw Error(TUTTI_INVALID,
+                "the communicator belongs to the parent process: after a fork the child must call "
+                "tutti_start() itself");
+  }
+  throw Error(TUTTI_INVALID, "the communicator is not one that tutti_start() gave");
 }
 
 }  // namespace tutti

@@ -13,10 +13,6 @@
 
 namespace tutti {
 
-/// Tiles are cut to this many bytes of the whole vector, so that what one rank has just written is
-/// still in cache when its peers pull it. docs/decisions/0002-tiles.md has the measurements.
-inline constexpr std::size_t kTileBytes = std::size_t{1} << 20;
-
 /// What is done to elements: a tutti_op, resolved.
 struct ReduceOp {
   Combine combine = Combine::kSum;

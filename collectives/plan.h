@@ -67,6 +67,7 @@ constexpr std::uint32_t evaluate(Expr e, const LoopVars& v, std::uint32_t m) {
 struct Peer {
   Expr index{};
   std::uint16_t map = 0;
+  friend bool operator==(const Peer&, const Peer&) = default;
 };
 
 enum class Buffer : std::uint8_t { kInput, kOutput, kScratch };
@@ -92,6 +93,7 @@ struct Ref {
   Expr slot{};             // scratch only, modulo the plan's scratch_slots
   Expr first{};
   std::uint32_t run = 1, stride = 1, total = 1;
+  friend bool operator==(const Ref&, const Ref&) = default;
 };
 
 /// One input of a reduction or move.
@@ -109,6 +111,9 @@ struct Operand {
   Peer peer{};
   std::uint32_t count = 1;  // members of kPeers and kSlots
 
+  /// Whether it comes from other ranks, as it is and not by way of scratch.
+  bool is_message() const { return kind == Kind::kPeer || kind == Kind::kPeers; }
+
   /// kSlots: where the member of rank `member`, not oneself, lies.
   Ref slot_of(std::uint32_t member) const {
     Ref r = ref;
@@ -116,6 +121,8 @@ struct Operand {
     r.slot = Expr(static_cast<int>(member));
     return r;
   }
+
+  friend bool operator==(const Operand&, const Operand&) = default;
 };
 
 struct Step {
@@ -141,6 +148,8 @@ struct Step {
   Peer peer{};  // kSend, kDrain
   Ref ref{};
   std::uint32_t operand_begin = 0, operand_count = 0;  // kReduce, kScale: Plan::operands
+
+  friend bool operator==(const Step&, const Step&) = default;
 };
 
 /// One rank's plan. Immutable once built; freely shared between threads.
@@ -166,6 +175,8 @@ struct Plan {
     const std::uint32_t k = evaluate(p.index + Expr(static_cast<int>(offset)), v, m);
     return p.map == 0 ? k : maps[p.map][k];
   }
+
+  friend bool operator==(const Plan&, const Plan&) = default;
 };
 
 /// What a generator is told. `rank` and `size` are ints: they enter chunk arithmetic.

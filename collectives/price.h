@@ -11,6 +11,7 @@
 #include <span>
 #include <string_view>
 
+#include "collectives/geometry.h"
 #include "collectives/plan.h"
 #include "kernels/dtype.h"
 #include "transport/transport.h"
@@ -75,7 +76,7 @@ struct Coefficients {
 struct Conditions {
   Caps caps;                // more ranks than CPUs take turns
   bool registered = false;  // every buffer is: read where it lies, as scratch always is
-  std::size_t tile_bytes = std::size_t{1} << 20;
+  std::size_t tile_bytes = kTileBytes;
 };
 
 /// What a call may meet and no rank can know for all: where the ranks' cores are, and what memory

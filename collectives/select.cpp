@@ -109,7 +109,7 @@ Choice choose(const ChoiceKey& key, int size, const Conditions& conditions,
   return choice;
 }
 
-Conditions conditions_of(const Caps& caps) { return {.caps = caps, .tile_bytes = kTileBytes}; }
+Conditions conditions_of(const Caps& caps) { return {.caps = caps}; }
 
 Choice choose(const ChoiceKey& key, int size, const Conditions& conditions) {
   return choose(key, size, conditions, shipped_regimes(size));

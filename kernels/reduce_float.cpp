@@ -9,16 +9,16 @@
 HWY_BEFORE_NAMESPACE();
 namespace tutti::HWY_NAMESPACE {
 
-using First = PlainLanes<float>;
-using Second = PlainLanes<double>;
+using F32Lanes = PlainLanes<float>;
+using F64Lanes = PlainLanes<double>;
 
 ReduceKernel find_float_kernel(Dtype dtype, Combine combine, ReduceShape shape) {
-  return dtype == Dtype::kF32 ? pick_float<First>(combine, shape)
-                              : pick_float<Second>(combine, shape);
+  return dtype == Dtype::kF32 ? pick_float<F32Lanes>(combine, shape)
+                              : pick_float<F64Lanes>(combine, shape);
 }
 
 ScaleKernel find_float_scale_kernel(Dtype dtype) {
-  return dtype == Dtype::kF32 ? scale<First> : scale<Second>;
+  return dtype == Dtype::kF32 ? scale<F32Lanes> : scale<F64Lanes>;
 }
 
 }  // namespace tutti::HWY_NAMESPACE

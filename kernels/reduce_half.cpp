@@ -9,16 +9,16 @@
 HWY_BEFORE_NAMESPACE();
 namespace tutti::HWY_NAMESPACE {
 
-using First = SmallLanes<kF16, std::uint16_t>;
-using Second = SmallLanes<kBF16, std::uint16_t>;
+using F16Lanes = SmallLanes<kF16, std::uint16_t>;
+using BF16Lanes = SmallLanes<kBF16, std::uint16_t>;
 
 ReduceKernel find_half_kernel(Dtype dtype, Combine combine, ReduceShape shape) {
-  return dtype == Dtype::kF16 ? pick_float<First>(combine, shape)
-                              : pick_float<Second>(combine, shape);
+  return dtype == Dtype::kF16 ? pick_float<F16Lanes>(combine, shape)
+                              : pick_float<BF16Lanes>(combine, shape);
 }
 
 ScaleKernel find_half_scale_kernel(Dtype dtype) {
-  return dtype == Dtype::kF16 ? scale<First> : scale<Second>;
+  return dtype == Dtype::kF16 ? scale<F16Lanes> : scale<BF16Lanes>;
 }
 
 }  // namespace tutti::HWY_NAMESPACE

@@ -9,16 +9,16 @@
 HWY_BEFORE_NAMESPACE();
 namespace tutti::HWY_NAMESPACE {
 
-using First = SmallLanes<kF8E4M3, std::uint8_t>;
-using Second = SmallLanes<kF8E5M2, std::uint8_t>;
+using E4M3Lanes = SmallLanes<kF8E4M3, std::uint8_t>;
+using E5M2Lanes = SmallLanes<kF8E5M2, std::uint8_t>;
 
 ReduceKernel find_quarter_kernel(Dtype dtype, Combine combine, ReduceShape shape) {
-  return dtype == Dtype::kF8E4M3 ? pick_float<First>(combine, shape)
-                                 : pick_float<Second>(combine, shape);
+  return dtype == Dtype::kF8E4M3 ? pick_float<E4M3Lanes>(combine, shape)
+                                 : pick_float<E5M2Lanes>(combine, shape);
 }
 
 ScaleKernel find_quarter_scale_kernel(Dtype dtype) {
-  return dtype == Dtype::kF8E4M3 ? scale<First> : scale<Second>;
+  return dtype == Dtype::kF8E4M3 ? scale<E4M3Lanes> : scale<E5M2Lanes>;
 }
 
 }  // namespace tutti::HWY_NAMESPACE

@@ -5,9 +5,10 @@
 #include "perf/buffers.h"
 
 namespace tutti {
+namespace {
 
-void call_repeatedly(const CallCase& call, const void* send, void* recv, tutti_comm* comm,
-                     const tutti_options* options, int times) {
+tutti_status make_calls(const CallCase& call, const void* send, void* recv, tutti_comm* comm,
+                        const tutti_options* options, int times) {
   tutti_status status = TUTTI_OK;
   switch (call.collective->value) {
     case TUTTI_ALL_REDUCE:
@@ -22,7 +23,23 @@ void call_repeatedly(const CallCase& call, const void* send, void* recv, tutti_c
       for (int i = 0; i < times && status == TUTTI_OK; ++i) status = tutti_barrier(comm, options);
       break;
   }
-  require(status, comm);
+  return status;
+}
+
+}  // namespace
+
+bool serves(CallCase call, tutti_comm* comm, const char* algorithm) {
+  tutti_options options = TUTTI_OPTIONS_INIT;
+  options.algorithm = algorithm;
+  call.count = 0;
+  const tutti_status status = make_calls(call, nullptr, nullptr, comm, &options, 1);
+  if (status != TUTTI_NOT_FOUND) require(status, comm);
+  return status != TUTTI_NOT_FOUND;
+}
+
+void call_repeatedly(const CallCase& call, const void* send, void* recv, tutti_comm* comm,
+                     const tutti_options* options, int times) {
+  require(make_calls(call, send, recv, comm, options, times), comm);
 }
 
 double time_calls(const CallCase& call, const void* send, void* recv, tutti_comm* comm,

@@ -16,6 +16,10 @@ struct CallCase {
   int root = 0;
 };
 
+/// Whether the algorithm of that name serves such a call, on so many ranks. Collective. Throws as
+/// call_repeatedly().
+bool serves(CallCase call, tutti_comm* comm, const char* algorithm);
+
 /// Makes `times` calls, back to back. Throws std::runtime_error with the library's text when one
 /// fails.
 void call_repeatedly(const CallCase& call, const void* send, void* recv, tutti_comm* comm,

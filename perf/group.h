@@ -35,7 +35,7 @@ class Group {
  private:
   struct Cell {
     std::string algorithm;
-    double predicted_s = 0;
+    std::optional<double> predicted_s;
     bool chosen = false, registered = false, in_place = false;
     std::string skipped;  // why, if it was
     double call_s = 0;
@@ -50,8 +50,8 @@ class Group {
   };
 
   void list_cells();
-  void add_cells(const tutti_candidate_info& candidate);
-  void require_known(const std::vector<std::string>& candidates) const;
+  void add_cells(Cell cell);
+  void list_named(const std::string& name, const std::vector<std::string>& candidates);
   void fill_inputs();
   bool measure(double share_s);
   void measure_limits();

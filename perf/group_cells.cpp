@@ -39,16 +39,20 @@ void Group::list_cells() {
     candidates.emplace_back(info.name);
     const bool named =
         std::ranges::find(settings_.algorithms, info.name) != settings_.algorithms.end();
-    if (mode == "all" || named || (mode == "auto" && info.chosen != 0)) add_cells(info);
+    if (mode == "all" || named || (mode == "auto" && info.chosen != 0)) {
+      Cell cell;
+      cell.algorithm = info.name;
+      cell.predicted_s = info.predicted_s;
+      cell.chosen = info.chosen != 0;
+      add_cells(cell);
+    }
   }
-  require_known(candidates);
+  if (mode == "all" || mode == "auto") return;
+  for (const std::string& name : settings_.algorithms)
+    if (std::ranges::find(candidates, name) == candidates.end()) list_named(name, candidates);
 }
 
-void Group::add_cells(const tutti_candidate_info& candidate) {
-  Cell cell;
-  cell.algorithm = candidate.name;
-  cell.predicted_s = candidate.predicted_s;
-  cell.chosen = candidate.chosen != 0;
+void Group::add_cells(Cell cell) {
   if (!of_.call.collective->moves_data) {
     cells_.push_back(cell);
     return;
@@ -62,21 +66,22 @@ void Group::add_cells(const tutti_candidate_info& candidate) {
   }
 }
 
-/// An algorithm may be named that exists but does not serve this call (more shards than ranks):
-/// that is skipped aloud. A name that means nothing is an error.
-void Group::require_known(const std::vector<std::string>& candidates) const {
-  for (const std::string& name : settings_.algorithms) {
-    if (name == "all" || name == "auto") continue;
-    if (std::ranges::find(candidates, name) != candidates.end()) continue;
-    const bool exists = std::ranges::any_of(candidates, [&](const std::string& candidate) {
-      return family(candidate) == family(name);
-    });
-    if (!exists)
-      throw UsageError(fmt::format("--algo: {} has no algorithm '{}'; it has {}",
-                                   of_.call.collective->name, name, fmt::join(candidates, ", ")));
-    if (context_.rank == 0)
-      context_.sink->note(fmt::format("skipped: {} bytes, {} ranks, {}: not one of {}", of_.bytes,
-                                      context_.ranks, name, fmt::join(candidates, ", ")));
+/// With other parameters than the candidates have an algorithm is measured, but not predicted. One
+/// that does not serve this call (more shards than ranks) is skipped aloud. A name that means
+/// nothing is an error.
+void Group::list_named(const std::string& name, const std::vector<std::string>& candidates) {
+  const bool exists = std::ranges::any_of(
+      candidates, [&](const std::string& candidate) { return family(candidate) == family(name); });
+  if (!exists)
+    throw UsageError(fmt::format("--algo: {} has no algorithm '{}'; it has {}",
+                                 of_.call.collective->name, name, fmt::join(candidates, ", ")));
+  if (serves(of_.call, context_.comm, name.c_str())) {
+    Cell cell;
+    cell.algorithm = name;
+    add_cells(cell);
+  } else if (context_.rank == 0) {
+    context_.sink->note(fmt::format("skipped: {} bytes, {} ranks, {}: not one of {}", of_.bytes,
+                                    context_.ranks, name, fmt::join(candidates, ", ")));
   }
 }
 
@@ -96,7 +101,7 @@ CellResult Group::result_of(const Cell& cell) const {
   result.in_place = cell.in_place;
   result.registered = cell.registered;
   result.time_us = rounded_us(time_s);
-  result.predicted_us = rounded_us(cell.predicted_s);
+  if (cell.predicted_s) result.predicted_us = rounded_us(*cell.predicted_s);
   result.p50_us = rounded_us(median(cell.samples_s));
   if (const auto p99_s = percentile_99(cell.samples_s)) result.p99_us = rounded_us(*p99_s);
   result.min_us = rounded_us(*std::ranges::min_element(cell.samples_s));

@@ -122,13 +122,4 @@ MachineFacts describe_machine() {
   return facts;
 }
 
-std::size_t available_memory() {
-  std::ifstream stream("/proc/meminfo");
-  std::string name;
-  std::string unit;
-  for (std::size_t kibibytes = 0; stream >> name >> kibibytes; std::getline(stream, unit))
-    if (name == "MemAvailable:") return kibibytes * 1024;
-  return 0;
-}
-
 }  // namespace tutti

@@ -14,15 +14,12 @@ struct MachineFacts {
   std::vector<std::string> caches;                        // e.g. "L2 1024K"
   std::size_t page_bytes = 0;
   std::string huge_pages, shared_huge_pages;  // the kernel's policies
-  double load =
-      0;  // processes that wanted a CPU in the last minute, before the sweep; < 0: unknown
+  // Processes that wanted a CPU in the last minute, before the sweep; < 0: unknown.
+  double load = 0;
   std::map<std::string, std::string> environment;  // TUTTI_* variables that are set
 };
 
 /// Looks at this machine. What cannot be found out stays empty.
 MachineFacts describe_machine();
-
-/// Bytes of memory that could be had now.
-std::size_t available_memory();
 
 }  // namespace tutti

@@ -10,10 +10,10 @@
 #include <random>
 
 #include "perf/launch.h"
-#include "perf/machine.h"
 #include "perf/rank.h"
 #include "perf/report.h"
 #include "tools/launcher.h"
+#include "tools/memory.h"
 #include "tools/subcommand.h"
 
 namespace tutti {
@@ -36,13 +36,13 @@ double memory_needed(const SweepSettings& settings, int ranks) {
 
 void check_memory(const SweepSettings& settings, int ranks) {
   const double needed = memory_needed(settings, ranks);
-  const double there = static_cast<double>(available_memory());
-  if (there == 0 || needed < there) return;
+  const std::optional<double> there = obtainable_memory();
+  if (!there || needed < *there) return;
   throw UsageError(
       fmt::format("--maxbytes: {} ranks with arrays of {} bytes need {:.1f} GiB, and {:.1f} GiB "
                   "are free; take a "
                   "smaller -e, fewer --ranks, or one kind of memory (-R 0 or 1)",
-                  ranks, settings.max_bytes, needed / (1 << 30), there / (1 << 30)));
+                  ranks, settings.max_bytes, needed / (1 << 30), *there / (1 << 30)));
 }
 
 /// What a rank of the sweep is told: the settings, and where its results go.
@@ -171,7 +171,7 @@ int PerfCommand::join(const SweepSettings& settings) const {
     return kExitWrong;
   }
   report.finish();
-  return report.wrong() == 0 ? 0 : kExitWrong;
+  return report.good() ? 0 : kExitWrong;
 }
 
 int PerfCommand::run() {
@@ -187,7 +187,7 @@ int PerfCommand::run() {
   report.open();
   sweep_worlds(settings, report);
   report.finish();
-  return report.wrong() == 0 ? 0 : kExitWrong;
+  return report.good() ? 0 : kExitWrong;
 }
 
 }  // namespace

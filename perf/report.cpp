@@ -2,8 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <utility>
 
 #include "perf/table.h"
@@ -50,9 +50,9 @@ void Report::cells(const std::vector<CellResult>& results,
 
 void Report::note(const std::string& text) { notes_.push_back(text); }
 
-std::size_t Report::wrong() const {
-  return std::accumulate(results_.begin(), results_.end(), std::size_t{0},
-                         [](std::size_t sum, const CellResult& r) { return sum + r.wrong; });
+bool Report::good() const {
+  if (!worlds_.empty() && results_.empty()) return false;
+  return std::ranges::all_of(results_, [](const CellResult& r) { return r.wrong == 0; });
 }
 
 nlohmann::json Report::machine_json() const {
@@ -85,6 +85,7 @@ nlohmann::json Report::document() const {
 void Report::finish() {
   if (worlds_.empty()) return;
   end_world();
+  if (results_.empty()) note("nothing was measured");
   print(table_footer(results_, notes_));
   if (csv_) csv_->write(csv_text(results_));
   if (json_) json_->write(document().dump(1) + "\n");
@@ -101,8 +102,8 @@ std::string csv_text(const std::vector<CellResult>& results) {
   for (const CellResult& r : results)
     text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n",
                         r.collective, r.algorithm, r.chosen, r.ranks, r.bytes, r.count, r.dtype,
-                        r.op, r.in_place, r.registered, r.time_us, r.predicted_us, r.p50_us,
-                        optional(r.p99_us), r.min_us, r.algbw_GBps, r.busbw_GBps,
+                        r.op, r.in_place, r.registered, r.time_us, optional(r.predicted_us),
+                        r.p50_us, optional(r.p99_us), r.min_us, r.algbw_GBps, r.busbw_GBps,
                         optional(r.limit_us), optional(r.limit_share), r.wrong,
                         optional(r.line_ns[0]), optional(r.line_ns[1]));
   return text;

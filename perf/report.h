@@ -31,8 +31,8 @@ class Report : public ResultSink {
   /// Prints the totals and writes the files. Nothing, when no world ever came.
   void finish();
 
-  std::size_t wrong() const;
-  bool has_results() const { return !results_.empty(); }
+  /// Whether something was measured, if any world came, and no element was wrong.
+  bool good() const;
 
  private:
   void print(const std::string& text) const;

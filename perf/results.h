@@ -19,8 +19,8 @@ struct CellResult {
   std::size_t bytes = 0, count = 0;
   std::string dtype, op;
   bool in_place = false, registered = false;
-  double time_us = 0, predicted_us = 0, p50_us = 0;
-  std::optional<double> p99_us;
+  double time_us = 0, p50_us = 0;
+  std::optional<double> predicted_us, p99_us;
   double min_us = 0;
   std::vector<double> samples_us;
   double algbw_GBps = 0, busbw_GBps = 0;

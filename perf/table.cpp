@@ -13,9 +13,10 @@ namespace {
 constexpr double kBusyLoad = 0.7;  // above this, others take a noticeable part of a core
 
 /// About four digits: what a median of this many samples is worth.
-std::string us_text(double us) {
-  const int decimals = us < 1000 ? 2 : us < 100'000 ? 1 : 0;
-  return fmt::format("{:.{}f}", us, decimals);
+std::string us_text(std::optional<double> us) {
+  if (!us) return "-";
+  const int decimals = *us < 1000 ? 2 : *us < 100'000 ? 1 : 0;
+  return fmt::format("{:.{}f}", *us, decimals);
 }
 
 std::string bandwidth_text(double GBps) {
@@ -46,8 +47,7 @@ std::string figures(const CellResult* result, bool check) {
 /// p50, p99, % of limit.
 std::string more_figures(const CellResult* result) {
   if (result == nullptr) return fmt::format("{:>9} {:>9} {:>6}", "-", "-", "-");
-  return fmt::format("{:>9} {:>9} {:>6}", us_text(result->p50_us),
-                     result->p99_us ? us_text(*result->p99_us) : "-",
+  return fmt::format("{:>9} {:>9} {:>6}", us_text(result->p50_us), us_text(result->p99_us),
                      share_text(result->limit_share));
 }
 

@@ -324,9 +324,11 @@ TEST_CASE("a forked child may start a world of its own") {
   if (child == 0) {
     bool fine = false;
     {
-      const Alone own;
+      tutti_comm* own = nullptr;
       AllReduce call;
-      fine = call(own) == TUTTI_OK;
+      fine = tutti_start(&own, nullptr) == TUTTI_OK && call(own) == TUTTI_OK &&
+             tutti_finish(own) == TUTTI_OK && call(own) == TUTTI_INVALID &&
+             std::string(tutti_error_text(nullptr)).find("is finished") != std::string::npos;
     }
     _exit(fine ? 0 : 1);
   }

@@ -4,6 +4,7 @@
 usage: cli_test.py TUTTI
 """
 
+import json
 import os
 import re
 import subprocess
@@ -205,6 +206,28 @@ class BadExplain(Refusals):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn("all_reduce of 1048576 GiB", done.stdout)
 
+    def test_a_wrong_tutti_algo(self):
+        done = tutti("explain", TUTTI_ALGO="all_reduce:rnig")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("no algorithm 'rnig'", done.stderr)
+
+
+class Explains(unittest.TestCase):
+    def test_what_the_environment_forces(self):
+        done = tutti("explain", "--ranks", "2", "--json", "-", TUTTI_ALGO="all_reduce:ring")
+        self.assertEqual(json.loads(done.stdout)["explanations"][0]["forced"], "ring")
+        done = tutti("explain", "--ranks", "2", TUTTI_ALGO="all_reduce:ring")
+        self.assertIn("calls take ring all the same", done.stdout)
+        self.assertNotIn("calls take", tutti("explain", "--ranks", "2").stdout)
+
+    def test_cross_memory_of_the_environment_changes_prices(self):
+        def prices(choice):
+            done = tutti("explain", "all_reduce", "1M", "--ranks", "4", "--json", "-",
+                         TUTTI_CROSS_MEMORY=choice)
+            candidates = json.loads(done.stdout)["explanations"][0]["candidates"]
+            return {row["algorithm"]: row["predicted_us"] for row in candidates}
+        self.assertNotEqual(prices("0"), prices("1"))
+
 
 class BadVerify(Refusals):
     def check(self, *arguments, says):
@@ -269,6 +292,18 @@ class DiskFull(unittest.TestCase):
                     self.assertEqual(done.returncode, FAILED, done.stderr)
                     self.assertRegex(done.stderr, "--json: cannot write 'out.json': No space left")
                     self.assertEqual(done.stdout.splitlines()[-2:], ["out.json", "old"])
+
+    def test_what_a_link_leads_to_is_replaced_and_the_link_stays(self):
+        with tempfile.TemporaryDirectory() as folder:
+            link, file = os.path.join(folder, "link"), os.path.join(folder, "file")
+            os.symlink("file", link)
+            for _ in range(2):  # where the link leads nowhere yet, and where there is a file
+                done = tutti("explain", "--ranks", "2", "--json", link)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertTrue(os.path.islink(link))
+                with open(file, encoding="utf-8") as text:
+                    self.assertIn("explanations", json.load(text))
+            self.assertEqual(sorted(os.listdir(folder)), ["file", "link"])
 
     def test_a_folder_that_does_not_exist_is_known_before_the_work(self):
         for command in self.COMMANDS:

@@ -245,12 +245,23 @@ class FakeSystem {
 
   std::optional<double> quota() const { return cpu_quota(root_); }
   std::optional<double> left() const { return memory_left(root_); }
+  std::optional<double> available() const { return memory_available(root_); }
 
  private:
   const fs::path root_;
 };
 
 }  // namespace
+
+TEST_CASE("what the system has available is read in KiB") {
+  const auto available = [](const std::string& last) {
+    return FakeSystem({{"proc/self/cgroup", "0::/\n"},
+                       {"proc/meminfo", "MemTotal:  99 kB\nHugePages_Total:  0\n" + last}})
+        .available();
+  };
+  CHECK(available("MemAvailable:  3 kB\n") == 3072.0);
+  CHECK(!available(""));
+}
 
 TEST_CASE("the quota of control groups, version 2, is the least on the way up") {
   CHECK(FakeSystem({{"proc/self/cgroup", "0::/a/b\n"},

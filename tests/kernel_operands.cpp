@@ -3,7 +3,6 @@
 #include <bit>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 
 #include "kernels/small_float.h"
@@ -15,9 +14,8 @@ namespace {
 constexpr std::size_t kLineBytes = 64;
 
 std::uint64_t draw_seed() {
-  const char* given = std::getenv("TEST_SEED");
-  const std::uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device()();
-  std::printf("seed %llu (repeat with TEST_SEED=%llu)\n", static_cast<unsigned long long>(seed),
+  const std::uint64_t seed = test::setting("TUTTI_SEED", std::random_device()());
+  std::printf("seed %llu (repeat with TUTTI_SEED=%llu)\n", static_cast<unsigned long long>(seed),
               static_cast<unsigned long long>(seed));
   return seed;
 }

@@ -14,7 +14,7 @@ namespace tutti {
 
 using Random = std::mt19937_64;
 
-/// The seed of this run: TEST_SEED, or a random one. Printed once.
+/// The seed of this run: TUTTI_SEED, or a random one. Printed once.
 std::uint64_t test_seed();
 
 /// N of TUTTI_KERNEL_SHARE=N, which leaves one reduction in N to test; 1 without it.

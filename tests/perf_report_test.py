@@ -171,6 +171,21 @@ class TheOptions(unittest.TestCase):
         self.assertEqual({r["algorithm"] for r in results}, {"ring", "naive"})
         self.assertEqual({(r["registered"], r["in_place"]) for r in results}, {(True, True)})
 
+    def test_parameters_that_no_candidate_has(self):
+        _, document = sweep("--ranks", "4", "--algo", "parameter_server/shards=3", "-R", "1",
+                            "--in-place", "no", *SMALL)
+        self.assertTrue(document["results"])
+        for result in document["results"]:
+            self.assertEqual(result["algorithm"], "parameter_server/shards=3")
+            self.assertIsNone(result["predicted_us"])
+            self.assertEqual(result["wrong"], 0)
+
+    def test_a_sweep_that_measures_nothing_fails(self):
+        done = perf("--ranks", "2", "--algo", "parameter_server/shards=3", *SMALL)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("2 ranks, parameter_server/shards=3: not one of", done.stdout)
+        self.assertIn("nothing was measured", done.stdout)
+
     def test_json_on_standard_output_is_all_that_is_there(self):
         done = perf("--ranks", "2", "--algo", "auto", "--json", "-", *SMALL)
         self.assertEqual(done.returncode, 0, done.stderr)

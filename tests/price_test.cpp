@@ -11,6 +11,7 @@
 #include "collectives/select.h"
 #include "kernels/error.h"
 #include "tests/catch.h"
+#include "transport/bootstrap/world.h"
 
 namespace tutti {
 namespace {
@@ -26,10 +27,12 @@ Coefficients nothing_costs() {
   return c;
 }
 
-Conditions pageable(int size, int cpus) { return conditions_of(shm_caps(size, cpus)); }
+Caps caps_of(int size, int cpus) { return shm_caps(size, cpus, CrossMemory::kWhereCoresAreShared); }
+
+Conditions pageable(int size, int cpus) { return conditions_of(caps_of(size, cpus)); }
 
 Conditions mapped(int cores) {
-  Caps caps = shm_caps(cores, cores);
+  Caps caps = caps_of(cores, cores);
   caps.inline_bytes = 0;
   return {.caps = caps, .registered = true, .tile_bytes = 0};
 }

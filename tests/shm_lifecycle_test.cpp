@@ -1,4 +1,5 @@
 // Starting and ending: nothing is left behind, however the ranks end, and many ranks fit.
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -133,6 +134,27 @@ TEST_CASE("nothing is left after all ranks are killed", "[processes]") {
   munmap(shared, sizeof(std::atomic<int>));
   for (const Ended& rank : ended) CHECK(rank.signal == SIGKILL);
   CHECK(left_since(before) == "");
+}
+
+TEST_CASE("ranks of different PID namespaces are different, though their numbers are the same",
+          "[processes]") {
+  const auto ended = run_worlds(RankKind::kProcesses, 2, [](const World& world) {
+    if (unshare(CLONE_NEWPID) != 0) return tutti::skip_test("no PID namespace may be made here");
+    const pid_t child = fork();
+    if (child == 0) {
+      std::string error = getpid() == 1 ? "" : "not the first process of its namespace";
+      try {
+        greet_neighbour(*make_shm_transport(world));
+      } catch (const std::exception& failure) {
+        error = failure.what();
+      }
+      if (!error.empty()) std::fprintf(stderr, "rank %d: %s\n", world.rank, error.c_str());
+      _exit(error.empty() ? 0 : 1);
+    }
+    int status = 0;
+    expect(waitpid(child, &status, 0) == child && status == 0, "the rank failed");
+  });
+  CHECK(errors_of(ended) == "");
 }
 
 TEST_CASE("64 ranks start as threads and greet each other") {

@@ -1,14 +1,16 @@
 // A repeated call allocates nothing, and makes no system call but those of waiting (futex,
-// sched_yield, membarrier) and of reading a peer's pageable memory (process_vm_readv).
+// sched_yield, membarrier) and of reading a peer's pageable memory (process_vm_readv). What the
+// first one does when an allocation fails.
 //
-// Allocations are counted by wrapping malloc; system calls by tracing a rank's main thread with
-// ptrace.
+// Allocations are counted, and made to fail, by wrapping malloc; system calls are seen by tracing a
+// rank's main thread with ptrace.
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +26,15 @@
 namespace {
 thread_local bool counting = false;
 std::atomic<int> allocations{0};
+thread_local int until_refused = -1;  // allocations of this thread; none is refused below 0
+
+/// Notes an allocation. True: it is to fail.
+bool refused() {
+  if (counting) allocations.fetch_add(1, std::memory_order_relaxed);
+  if (until_refused < 0 || until_refused-- > 0) return false;
+  errno = ENOMEM;
+  return true;
+}
 }  // namespace
 
 // glibc lets a program replace its allocator; these count, and go on to glibc's own.
@@ -33,21 +44,15 @@ void* __libc_calloc(std::size_t n, std::size_t bytes);        // NOLINT
 void* __libc_realloc(void* old, std::size_t bytes);           // NOLINT
 void* __libc_memalign(std::size_t align, std::size_t bytes);  // NOLINT
 
-void* malloc(std::size_t bytes) {
-  if (counting) allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_malloc(bytes);
-}
+void* malloc(std::size_t bytes) { return refused() ? nullptr : __libc_malloc(bytes); }
 void* calloc(std::size_t n, std::size_t bytes) {
-  if (counting) allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_calloc(n, bytes);
+  return refused() ? nullptr : __libc_calloc(n, bytes);
 }
 void* realloc(void* old, std::size_t bytes) {
-  if (counting) allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_realloc(old, bytes);
+  return refused() ? nullptr : __libc_realloc(old, bytes);
 }
 void* aligned_alloc(std::size_t align, std::size_t bytes) {
-  if (counting) allocations.fetch_add(1, std::memory_order_relaxed);
-  return __libc_memalign(align, bytes);
+  return refused() ? nullptr : __libc_memalign(align, bytes);
 }
 }
 
@@ -203,6 +208,28 @@ TEST_CASE("a repeated call allocates nothing") {
     CHECK(failures == "");
     CHECK(allocations.load() == 0);
   }
+}
+
+TEST_CASE("whichever allocation of a rank's call fails, all ranks are told") {
+  int nth = 0;
+  for (bool failed = true; failed; ++nth) {
+    CAPTURE(nth);
+    tutti_status ended[2] = {};
+    const std::string failures = run_ranks(RankKind::kThreads, 2, [&](int rank, tutti_comm* comm) {
+      tutti_options options = TUTTI_OPTIONS_INIT;
+      options.algorithm = "ring";
+      const float one = 1;
+      float sum = 0;
+      if (rank == 1) until_refused = nth;
+      ended[rank] = tutti_all_reduce(&one, &sum, 1, TUTTI_F32, TUTTI_SUM, comm, &options);
+      if (rank == 1) failed = until_refused < 0;
+      until_refused = -1;
+    });
+    CHECK(failures == "");
+    CHECK(ended[0] == (failed ? TUTTI_NO_MEMORY : TUTTI_OK));
+    CHECK(ended[1] == ended[0]);
+  }
+  CHECK(nth > 10);
 }
 
 TEST_CASE("the counter of allocations counts") {

@@ -16,6 +16,7 @@
 #include "kernels/names.h"
 #include "tools/output_file.h"
 #include "tools/subcommand.h"
+#include "transport/bootstrap/environment.h"
 #include "transport/bootstrap/usable_cpus.h"
 #include "transport/transport.h"
 
@@ -33,7 +34,8 @@ class Explain : public Subcommand {
  private:
   CallKey key_for(int ranks) const;
   void check_names(const std::vector<std::string>& names, int ranks, Collective collective) const;
-  std::string explain_one(const Explanation& e, nlohmann::json& json) const;
+  std::string explain_one(const Explanation& e, const std::string& forced,
+                          nlohmann::json& json) const;
   std::string plans_of(const Explanation& e, const Variant& variant) const;
 
   std::string collective_ = "all_reduce", op_ = "sum", dtype_ = "f32", json_, draw_;
@@ -123,7 +125,7 @@ std::string Explain::plans_of(const Explanation& e, const Variant& variant) cons
   return text + "\n" + plans_picture(plans);
 }
 
-nlohmann::json json_of(const Explanation& e) {
+nlohmann::json json_of(const Explanation& e, const std::string& forced) {
   nlohmann::json json = {{"collective", name_of(e.key.collective)},
                          {"bytes", e.key.count * size_of(e.key.dtype)},
                          {"count", e.key.count},
@@ -133,6 +135,7 @@ nlohmann::json json_of(const Explanation& e) {
                          {"ranks", e.size},
                          {"cores", e.conditions.caps.cpus},
                          {"reason", reason_text(e)},
+                         {"forced", forced.empty() ? nlohmann::json() : nlohmann::json(forced)},
                          {"candidates", nlohmann::json::array()}};
   for (const Explanation::Row& row : e.rows) {
     nlohmann::json regimes;
@@ -154,10 +157,13 @@ nlohmann::json json_of(const Explanation& e) {
   return json;
 }
 
-/// The text of one rank count; what it says as data is appended to `json`.
-std::string Explain::explain_one(const Explanation& e, nlohmann::json& json) const {
-  json.push_back(json_of(e));
+/// The text of one rank count; what it says as data is appended to `json`. `forced`: by TUTTI_ALGO.
+std::string Explain::explain_one(const Explanation& e, const std::string& forced,
+                                 nlohmann::json& json) const {
+  json.push_back(json_of(e, forced));
   std::string text = explanation_text(e);
+  if (!forced.empty())
+    text += fmt::format("TUTTI_ALGO is set: calls take {} all the same.\n", forced);
   if (asks_for_all(algorithms_) && draw_.empty()) return text;
   if (asks_for_all(algorithms_) || asks_for_auto(algorithms_))
     return text + plans_of(e, e.rows[0].variant);
@@ -172,13 +178,18 @@ int Explain::run() {
   const int cpus = usable_cpus();
   std::vector<int> ranks = ranks_;
   if (ranks.empty()) ranks = {cpus};
+  const Environment environment = read_environment();
+  const ForcedAlgorithms forced = parse_forced(environment.algorithm.value_or(""));
   nlohmann::json all = nlohmann::json::array();
   std::string text;
   for (const int n : ranks) {
     const CallKey key = key_for(n);
     check_names(algorithms_, n, key.collective);
     text += text.empty() ? "" : "\n";
-    text += explain_one(explain(key, n, conditions_of(shm_caps(n, cpus))), all);
+    const Caps caps = shm_caps(n, cpus, environment.cross_memory);
+    const std::string& name = forced[static_cast<std::size_t>(key.collective)];
+    if (!name.empty()) variant_named(key.collective, name, n);  // throws where there is none
+    text += explain_one(explain(key, n, conditions_of(caps)), name, all);
   }
   if (json_ != "-") fmt::print("{}", text);
   if (file) file->write(nlohmann::json({{"explanations", all}}).dump(2) + "\n");

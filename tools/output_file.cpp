@@ -8,7 +8,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
 namespace tutti {
@@ -20,6 +22,16 @@ bool is_special(const std::string& path) {
   return stat(path.c_str(), &found) == 0 && !S_ISREG(found.st_mode);
 }
 
+/// Where a symbolic link leads, so that the file is replaced and not the link.
+std::string resolved(const std::string& path) {
+  constexpr int kMostLinks = 40;  // as the kernel
+  std::filesystem::path file = path;
+  std::error_code none;
+  for (int links = 0; links < kMostLinks && std::filesystem::is_symlink(file, none); ++links)
+    file = file.parent_path() / std::filesystem::read_symlink(file, none);
+  return file.string();
+}
+
 mode_t usual_mode() {
   const mode_t mask = umask(0);
   umask(mask);
@@ -29,7 +41,7 @@ mode_t usual_mode() {
 }  // namespace
 
 OutputFile::OutputFile(std::string option, std::string path)
-    : option_(std::move(option)), path_(std::move(path)) {
+    : option_(std::move(option)), path_(std::move(path)), target_(resolved(path_)) {
   if (path_ == "-") {
     fd_ = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
   } else if (is_special(path_)) {
@@ -44,7 +56,7 @@ OutputFile::OutputFile(std::string option, std::string path)
 }
 
 void OutputFile::create_beside() {
-  temporary_ = path_ + ".XXXXXX";
+  temporary_ = target_ + ".XXXXXX";
   fd_ = mkostemp(temporary_.data(), O_CLOEXEC);
   if (fd_ >= 0) return;
   temporary_.clear();
@@ -81,7 +93,7 @@ void OutputFile::write(const std::string& text) {
   write_all(text);
   if (!temporary_.empty()) {
     if (fchmod(fd_, usual_mode()) != 0 || fsync(fd_) != 0) fail("cannot write");
-    if (std::rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot replace");
+    if (std::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot replace");
     temporary_.clear();
   }
   if (close(std::exchange(fd_, -1)) != 0) fail("cannot write");

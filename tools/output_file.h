@@ -24,7 +24,7 @@ class OutputFile {
   void remove_beside();
   void write_all(const std::string& text) const;
 
-  const std::string option_, path_;
+  const std::string option_, path_, target_;
   std::string temporary_;  // empty where there is none to rename or remove
   int fd_ = -1;
 };

@@ -120,4 +120,14 @@ std::optional<double> memory_left(const fs::path& root) {
   return least_of_groups(root, "memory", memory_v1, memory_v2);
 }
 
+std::optional<double> memory_available(const fs::path& root) {
+  std::ifstream file(root / "proc/meminfo");
+  for (std::string key; file >> key;) {
+    double kib = 0;
+    if (key == "MemAvailable:" && file >> kib) return kib * 1024;
+    std::getline(file, key);
+  }
+  return std::nullopt;
+}
+
 }  // namespace tutti

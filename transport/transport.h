@@ -19,6 +19,9 @@
 
 namespace tutti {
 
+/// The lanes of an endpoint are 0 … kLanes-1: what is in one does not wait for what is in another.
+inline constexpr int kLanes = 4;
+
 /// What a transport can do. Constant after construction, the same on all ranks.
 struct Caps {
   std::size_t inline_bytes = 0;    // messages up to here travel with their announcement
@@ -139,10 +142,10 @@ class Transport {
 };
 
 struct World;
+enum class CrossMemory : std::uint8_t;  // bootstrap/world.h
 
-/// What the transport of `size` ranks on `cpus` CPUs of one host can do, unless TUTTI_CROSS_MEMORY
-/// says otherwise.
-Caps shm_caps(int size, int cpus);
+/// What the transport of `size` ranks on `cpus` CPUs of one host can do.
+Caps shm_caps(int size, int cpus, CrossMemory cross_memory);
 
 /// Ranks as threads or processes of this host; joins `world` (see bootstrap/world.h). Collective.
 std::unique_ptr<Transport> make_shm_transport(const World& world);

@@ -4,13 +4,6 @@
 #include <utility>
 
 namespace tutti::predict {
-namespace {
-
-bool is_message(const Operand& operand) {
-  return operand.kind == Operand::Kind::kPeer || operand.kind == Operand::Kind::kPeers;
-}
-
-}  // namespace
 
 Ranks::Ranks(const WalkTask& task, const StepCosts& costs, const Conditions& conditions,
              const Coefficients& coefficients)
@@ -99,7 +92,7 @@ double Ranks::start_of_reduce(std::uint32_t rank, std::uint32_t lane_number, con
   const auto operands = plan.operands_of(step);
   for (; lane.operand < operands.size(); ++lane.operand, lane.member = 0) {
     const Operand& operand = operands[lane.operand];
-    if (!is_message(operand)) continue;
+    if (!operand.is_message()) continue;
     for (; lane.member < operand.count; ++lane.member) {
       const std::uint32_t peer = plan.rank_of(operand.peer, lane.cursor.vars(), lane.member);
       if (peer == rank) continue;
@@ -182,7 +175,7 @@ Cost Ranks::reduce(std::uint32_t rank, std::uint32_t lane_number, const Step& st
   for (const Operand& operand : operands) {
     for (std::uint32_t m = 0; m < operand.count; ++m, ++total) {
       const std::uint32_t peer =
-          is_message(operand) ? plan.rank_of(operand.peer, lane.cursor.vars(), m) : rank;
+          operand.is_message() ? plan.rank_of(operand.peer, lane.cursor.vars(), m) : rank;
       if (peer == rank) {
         ++local;
         local_from = operand.kind == Operand::Kind::kSlots ? Buffer::kScratch : operand.ref.buffer;
@@ -219,7 +212,7 @@ void Ranks::finish(const Next& next, double end_s,
     wake(peer, seen_s);
   } else if (step.op == Step::Op::kReduce) {
     for (const Operand& operand : plan.operands_of(step)) {
-      if (!is_message(operand)) continue;
+      if (!operand.is_message()) continue;
       for (std::uint32_t m = 0; m < operand.count; ++m) {
         const std::uint32_t peer = plan.rank_of(operand.peer, vars, m);
         if (peer == next.rank) continue;

@@ -160,7 +160,7 @@ bool Machine::all_there(Rank& self, int lane) {
   const auto operands = self.plan->operands_of(*mine.at.step());
   for (; mine.operand < operands.size(); ++mine.operand, mine.member = 0) {
     const Operand& o = operands[mine.operand];
-    if (o.kind != Operand::Kind::kPeer && o.kind != Operand::Kind::kPeers) continue;
+    if (!o.is_message()) continue;
     const std::uint32_t members = o.kind == Operand::Kind::kPeer ? 1 : o.count;
     for (; mine.member < members; ++mine.member) {
       const std::uint32_t from = self.plan->rank_of(o.peer, mine.at.vars(), mine.member);

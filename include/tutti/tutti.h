@@ -113,8 +113,10 @@ typedef struct tutti_config {
 
 /** Joins the world and stores the communicator of all its ranks. Collective; blocks until every
  *  rank has arrived. NULL config: everything from the environment; a program started alone is a
- *  world of one. Errors: TUTTI_INVALID (contradictory rank, size, address), TUTTI_TIMEOUT (names
- *  the missing ranks), TUTTI_SYSTEM, TUTTI_NO_MEMORY. */
+ *  world of one. In a world of several ranks the process afterwards lets others of the same user
+ *  read its memory (PR_SET_PTRACER_ANY; not with TUTTI_CROSS_MEMORY=0), and its soft limit of
+ *  descriptors is raised where it is too low for the world. Errors: TUTTI_INVALID (contradictory
+ *  rank, size, address), TUTTI_TIMEOUT (names the missing ranks), TUTTI_SYSTEM, TUTTI_NO_MEMORY. */
 tutti_status tutti_start(tutti_comm **comm, const tutti_config *config);
 
 /** Leaves the world and frees the communicator, its ops, and the memory from tutti_alloc().

@@ -116,7 +116,8 @@ Environment read_environment() {
   environment.log = get_choice("TUTTI_LOG", std::array{"off", "warn", "info", "debug"});
   environment.start_timeout_ms = get_integer("TUTTI_START_TIMEOUT_MS", 1);
   environment.call_timeout_ms = get_integer("TUTTI_TIMEOUT_MS", 1);
-  environment.cross_memory = get_choice("TUTTI_CROSS_MEMORY", std::array{"0", "1"});
+  if (const auto choice = get_choice("TUTTI_CROSS_MEMORY", std::array{"0", "1"}))
+    environment.cross_memory = *choice == "1" ? CrossMemory::kAlways : CrossMemory::kNever;
   read_torchrun(environment);
   environment.foreign = foreign_launcher();
   return environment;

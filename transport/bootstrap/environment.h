@@ -13,14 +13,15 @@ namespace tutti {
 /// All variables that Tutti reads, as they were at the time of read_environment(). A variable that
 /// is set to nothing counts as not set.
 struct Environment {
-  std::optional<int> rank, size;            // TUTTI_RANK, TUTTI_SIZE
-  std::optional<std::string> address;       // TUTTI_ADDR
-  std::optional<std::string> bootstrap;     // TUTTI_BOOTSTRAP: forces a launcher by name
-  std::optional<std::string> algorithm;     // TUTTI_ALGO: "all_reduce:ring,broadcast:binomial"
-  std::optional<std::string> log;           // TUTTI_LOG: "warn" (default), "info", "debug", "off"
-  std::optional<int> start_timeout_ms;      // TUTTI_START_TIMEOUT_MS
-  std::optional<int> call_timeout_ms;       // TUTTI_TIMEOUT_MS
-  std::optional<std::string> cross_memory;  // TUTTI_CROSS_MEMORY: "0" never, "1" always
+  std::optional<int> rank, size;         // TUTTI_RANK, TUTTI_SIZE
+  std::optional<std::string> address;    // TUTTI_ADDR
+  std::optional<std::string> bootstrap;  // TUTTI_BOOTSTRAP: forces a launcher by name
+  std::optional<std::string> algorithm;  // TUTTI_ALGO: "all_reduce:ring,broadcast:binomial"
+  std::optional<std::string> log;        // TUTTI_LOG: "warn" (default), "info", "debug", "off"
+  std::optional<int> start_timeout_ms;   // TUTTI_START_TIMEOUT_MS
+  std::optional<int> call_timeout_ms;    // TUTTI_TIMEOUT_MS
+  // TUTTI_CROSS_MEMORY: "0" never, "1" always.
+  CrossMemory cross_memory = CrossMemory::kWhereCoresAreShared;
   // torchrun's: RANK, WORLD_SIZE, LOCAL_WORLD_SIZE, and MASTER_ADDR:MASTER_PORT with
   // TORCHELASTIC_RUN_ID and TORCHELASTIC_RESTART_COUNT. Others use these names too, so they are
   // read only if the first two and the address are all there, or TUTTI_BOOTSTRAP is torchrun.

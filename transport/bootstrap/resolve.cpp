@@ -156,9 +156,7 @@ World resolve_world(const tutti_config& config, const Environment& environment) 
                                 environment.start_timeout_ms, world.start_timeout);
   world.call_timeout = timeout("config.call_timeout_ms", config.call_timeout_ms,
                                environment.call_timeout_ms, world.call_timeout);
-  if (environment.cross_memory)
-    world.cross_memory =
-        *environment.cross_memory == "1" ? CrossMemory::kAlways : CrossMemory::kNever;
+  world.cross_memory = environment.cross_memory;
   world.warnings = environment.log != "off";
   if (environment.tells()) tell(world);
   const bool by_default = world.launcher == "alone" && !environment.bootstrap;

@@ -167,7 +167,10 @@ void Inbox::cross_copy(std::byte* dst, std::size_t bytes) {
   if (landed > 0) std::memcpy(dst, tile_.data() + landed_read_, landed);
   if (landed == bytes) return;
   claim();
-  const CrossRead read = cross_read(link_.pid, where_ + landed, dst + landed, bytes - landed);
+  CrossRead read = cross_read(link_.pid, where_ + landed, dst + landed, bytes - landed);
+  // The number of a dead process may be that of another one by now.
+  if ((link_.control->life.load(std::memory_order_acquire) & kLifeDied) != 0)
+    read = CrossRead::kGone;
   if (read == CrossRead::kDone) return;
   if (link_.faults->poisoned()) link_.faults->raise();
   link_.faults->fail(

@@ -20,9 +20,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "transport/transport.h"
+
 namespace tutti {
 
-inline constexpr int kLanes = 4;
 inline constexpr std::uint32_t kWindow = 16;  // lines an (edge, lane) holds
 inline constexpr std::size_t kInlineBytes = 312;
 inline constexpr std::size_t kStagingBlockBytes = 512;

@@ -9,10 +9,9 @@
 #include <system_error>
 
 namespace tutti {
-namespace {
 
 /// A robust list with one entry, the life word. The kernel walks it when the thread ends.
-struct RobustEntry {
+struct LifeThread::RobustEntry {
   robust_list_head head{};
   robust_list entry{};
 
@@ -28,9 +27,8 @@ struct RobustEntry {
   void empty() { head.list.next = &head.list; }
 };
 
-}  // namespace
-
-LifeThread::LifeThread(ControlHeader& header, RankControl& self) : header_(header), self_(self) {
+LifeThread::LifeThread(ControlHeader& header, RankControl& self)
+    : header_(header), self_(self), robust_(std::make_unique<RobustEntry>(self.life)) {
   // The application's signal handlers do not run here.
   sigset_t all, before;
   sigfillset(&all);
@@ -52,8 +50,7 @@ LifeThread::~LifeThread() {
 }
 
 void LifeThread::run() {
-  RobustEntry robust(self_.life);
-  robust.enlist();
+  robust_->enlist();
   self_.life.store(static_cast<std::uint32_t>(gettid()), std::memory_order_release);
   while (stop_.load(std::memory_order_acquire) == 0) {
     self_.alive.fetch_add(1, std::memory_order_relaxed);
@@ -62,7 +59,7 @@ void LifeThread::run() {
   }
   // release: what this rank has posted before comes before its leaving; partner: PeerWatch::life()
   self_.life.store(kLifeLeft, std::memory_order_release);
-  robust.empty();
+  robust_->empty();
 }
 
 PeerWatch::PeerWatch(Control& control, int rank, std::vector<int> pids)

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -30,11 +31,13 @@ class LifeThread {
   LifeThread& operator=(const LifeThread&) = delete;
 
  private:
+  struct RobustEntry;
   void run();
 
   ControlHeader& header_;
   RankControl& self_;
-  std::atomic<std::uint32_t> stop_{0};  // futex
+  std::atomic<std::uint32_t> stop_{0};         // futex
+  const std::unique_ptr<RobustEntry> robust_;  // the kernel looks at it until the thread is gone
   std::thread thread_;
 };
 

@@ -27,7 +27,9 @@ Outbox::Outbox(const PeerLink& link, Staging& staging, int lane)
       staging_(staging),
       lane_(lane),
       lines_(link.mine->lines[lane]),
-      receipt_(link.theirs->receipts[lane]) {}
+      receipt_(link.theirs->receipts[lane]) {
+  rest_.reserve(8);  // so that a peer that is slow for the first time costs no allocation
+}
 
 bool Outbox::post(std::uint32_t call_hash, std::span<const Piece> pieces) {
   if (!rest_.empty()) return false;

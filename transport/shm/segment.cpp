@@ -6,8 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
-#include <limits>
 #include <string>
 #include <utility>
 
@@ -39,17 +37,6 @@ Mapping map_own(int fd, std::size_t arena_begin) {
   }
 }
 
-/// What the system could give without taking it from somebody; no limit if it does not say.
-double system_bytes() {
-  std::ifstream file("/proc/meminfo");
-  for (std::string key; file >> key;) {
-    double kib = 0;
-    if (key == "MemAvailable:" && file >> kib) return kib * 1024;
-    file.ignore(256, '\n');
-  }
-  return std::numeric_limits<double>::infinity();
-}
-
 }  // namespace
 
 OwnSegment::OwnSegment(int rank, int size)
@@ -72,7 +59,7 @@ void* OwnSegment::allocate(std::size_t bytes) {
   };
   if (bytes > memory_.bytes() - layout_.arena) throw refuse("more than this machine has");
   const auto wanted = static_cast<double>(bytes);
-  if (wanted > system_bytes()) throw refuse("more than is available");
+  if (wanted > memory_available().value_or(wanted)) throw refuse("more than is available");
   if (wanted > memory_left().value_or(wanted))
     throw refuse("more than this process's control group (container) may take yet");
   const std::size_t alignment = bytes >= kHugePageBytes ? kHugePageBytes : kPageBytes;

@@ -257,7 +257,12 @@ ShmTransport::~ShmTransport() {
   }
 }
 
-Caps shm_caps(int size, int cpus) { return caps_of(size, cpus, size > cpus); }
+Caps shm_caps(int size, int cpus, CrossMemory cross_memory) {
+  const bool oversubscribed = size > cpus;
+  return caps_of(size, cpus,
+                 cross_memory == CrossMemory::kAlways ||
+                     (cross_memory == CrossMemory::kWhereCoresAreShared && oversubscribed));
+}
 
 std::unique_ptr<Transport> start_shm_transport(const World& world, Rendezvous* rendezvous) {
   if (world.size > kMaxShmRanks)

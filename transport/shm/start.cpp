@@ -99,7 +99,7 @@ const Joined& Start::meet() {
 }
 
 void Start::exchange() {
-  permit_cross_memory();
+  if (world_.cross_memory != CrossMemory::kNever) permit_cross_memory();
   {
     const std::lock_guard lock(starting().mutex);
     starting().ranks[id_] = {joined_.own, joined_.control};
