@@ -85,8 +85,9 @@ double price(std::span<const Plan> plans, const Load& load, const Conditions& co
   Period p = period(plans, load, tiles, most, conditions, c);
   if (tiles > most) {
     Period half;
-    if (most > 1) half = period(plans, load, tiles, most / 2, conditions, c);
-    const double more = static_cast<double>(tiles - most) / (most - most / 2);
+    const std::uint32_t fewer = most / 2;
+    if (fewer > 0) half = period(plans, load, tiles, fewer, conditions, c);
+    const double more = static_cast<double>(tiles - most) / (most - fewer);
     p.seconds += std::max(0.0, p.seconds - half.seconds) * more;
     p.dram_bytes += (p.dram_bytes - half.dram_bytes) * more;
   }

@@ -72,12 +72,14 @@ T greatest(T a, T b) {
 
 // Unsigned, and at least as wide as int, so that sums and products wrap instead of overflowing.
 template <class T>
-using Wrapping = std::common_type_t<std::make_unsigned_t<T>, unsigned>;
+auto wrapping(T a) {
+  using Bits = std::make_unsigned_t<T>;
+  return static_cast<std::common_type_t<Bits, unsigned>>(static_cast<Bits>(a));
+}
 
 template <Combine combine, class T>
 T combine_integers(T a, T b) {
-  const auto x = static_cast<Wrapping<T>>(a);
-  const auto y = static_cast<Wrapping<T>>(b);
+  const auto x = wrapping(a), y = wrapping(b);
   if constexpr (combine == Combine::kSum) return static_cast<T>(x + y);
   if constexpr (combine == Combine::kProd) return static_cast<T>(x * y);
   if constexpr (combine == Combine::kBand) return static_cast<T>(x & y);

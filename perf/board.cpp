@@ -149,8 +149,8 @@ void Board::wait_for_change(std::uint32_t generation, Waiting how) {
 std::vector<double> Board::gather(double mine) {
   slot(rank_).value = mine;
   meet();
-  std::vector<double> all;
-  for (int rank = 0; rank < ranks_; ++rank) all.push_back(slot(rank).value);
+  std::vector<double> all(static_cast<std::size_t>(ranks_));
+  for (int rank = 0; rank < ranks_; ++rank) all[static_cast<std::size_t>(rank)] = slot(rank).value;
   meet();
   return all;
 }

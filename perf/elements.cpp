@@ -80,7 +80,7 @@ long long summand(const ElementCase& of, int rank, std::size_t index, long long 
 /// Averages of floats: a common value, plus a difference that two ranks hold with opposite signs.
 long long averaged(const ElementCase& of, int rank, std::size_t index) {
   const Bits number = mixed(of.seed, index, 2);
-  const long long common = below(number, std::min(97LL, of.dtype->exact / (2 * of.ranks)) + 1);
+  const long long common = below(number, std::min(97LL, of.dtype->exact / (2LL * of.ranks)) + 1);
   if (of.ranks == 1) return common;
   const long long difference = below(number >> 8, std::min(97LL, of.dtype->exact / 4) + 1);
   const long long plus = below(number >> 16, of.ranks);

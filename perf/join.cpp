@@ -69,6 +69,7 @@ class ThreadRanks {
     std::vector<std::exception_ptr> failures(static_cast<std::size_t>(settings_.threads));
     {
       std::vector<std::jthread> threads;
+      threads.reserve(failures.size());
       for (int thread = 0; thread < settings_.threads; ++thread)
         threads.emplace_back([&, thread] {
           try {

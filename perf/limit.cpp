@@ -70,7 +70,7 @@ LimitMeter::~LimitMeter() = default;
 
 LimitMeter::Work LimitMeter::lay_out(const LimitCase& of, std::size_t bytes) {
   // A line between the buffers keeps powers of two from falling into one set of the cache.
-  constexpr std::size_t kGap = 64 * 5;
+  constexpr std::size_t kGap = 320;
   const std::size_t stride = round_up(bytes, kLimitBlock * sizeof(float)) + kGap;
   const auto ranks = static_cast<std::size_t>(of.ranks);
   if (!arena_ || arena_->bytes() < 2 * ranks * stride) {

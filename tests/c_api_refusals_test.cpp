@@ -132,7 +132,7 @@ TEST_CASE("every call refuses a NULL communicator") {
 
 TEST_CASE("every call refuses a communicator that was never started") {
   tutti_comm* uninitialised = nullptr;
-  std::memset(&uninitialised, 0xa5, sizeof uninitialised);
+  std::memset(&uninitialised, 0xa5, sizeof(void*));
   check_all_refuse(uninitialised, "not one that tutti_start() gave");
 }
 

@@ -69,7 +69,8 @@ TEST_CASE("a sampled sweep proves any number of tiles, of few ranks and of many"
   };
   for (const int size : {5, 37}) {
     std::set<std::uint64_t> tiles;
-    const auto of_a_tile = static_cast<std::uint64_t>(2 * size * (size - 1));
+    const auto of_a_tile =
+        2 * static_cast<std::uint64_t>(size) * static_cast<std::uint64_t>(size - 1);
     for (std::uint64_t seed = 1; seed <= 24; ++seed) tiles.insert(messages(size, seed) / of_a_tile);
     CHECK(tiles == std::set<std::uint64_t>{1, 2, 17, 33});
   }

@@ -62,7 +62,8 @@ int usage_error(const std::string& who, const std::string& text) {
 
 /// CLI11's words for too many or too few values, in ours.
 std::string reworded(const CLI::ArgumentMismatch& error) {
-  const std::string text = error.what(), option = text.substr(0, text.find(':'));
+  std::string text = error.what();
+  const std::string option = text.substr(0, text.find(':'));
   if (text.find("At Most") != text.npos) return option + ": given more than once";
   if (text.ends_with("missing")) return option + ": its value is missing";
   return text;

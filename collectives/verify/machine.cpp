@@ -304,7 +304,7 @@ void Machine::drained(Rank& self, int lane, std::uint32_t number, std::uint32_t 
     const auto& theirs = self.memory.knowledge(l).drained;
     all = std::min(all, number < theirs.size() ? theirs[number] : 0);
   }
-  if (const std::uint32_t old = all - e.first_loan; old > 0 && 2 * old >= e.loans.size()) {
+  if (const std::uint32_t old = all - e.first_loan; old > 0 && old >= e.loans.size() / 2) {
     e.loans.erase(e.loans.begin(), e.loans.begin() + old);
     e.first_loan = all;
   }

@@ -54,7 +54,7 @@ class Arrays {
  public:
   Arrays(const Level& level, std::size_t arrays)
       : bytes_(level.bytes / arrays / kPageBytes * kPageBytes),
-        pitch_(bytes_ + kPageBytes + 5 * 64),
+        pitch_(bytes_ + kPageBytes + std::size_t{5} * 64),
         room_((arrays * pitch_ / kPageBytes + 1) * kPageBytes),
         data_(static_cast<std::byte*>(std::aligned_alloc(kPageBytes, room_)), std::free) {
     std::memset(data_.get(), 0, room_);
@@ -142,7 +142,7 @@ std::vector<Cell> cells() {
 
 void run(benchmark::State& state, const Cell& cell, const Level& level) {
   const Arrays arrays(level, cell.arrays);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {  // NOLINT(clang-analyzer-deadcode.DeadStores)
     cell.call(arrays);
     benchmark::ClobberMemory();
   }
@@ -156,7 +156,7 @@ void run_short(benchmark::State& state, std::size_t count) {
   std::vector<float> dst(count);
   const void* const sources[] = {a.data(), b.data()};
   const ReduceKernel kernel = reduce_kernel(Dtype::kF32, Combine::kSum, ReduceShape::kFold);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {  // NOLINT(clang-analyzer-deadcode.DeadStores)
     kernel(dst.data(), sources, 2, count, Finish(), Stores::kCached);
     benchmark::ClobberMemory();
   }
