@@ -51,7 +51,7 @@ void Report::cells(const std::vector<CellResult>& results,
 void Report::note(const std::string& text) { notes_.push_back(text); }
 
 bool Report::good() const {
-  if (!worlds_.empty() && results_.empty()) return false;
+  if (!worlds_.empty() && results_.empty() && skipped_.empty()) return false;
   return std::ranges::all_of(results_, [](const CellResult& r) { return r.wrong == 0; });
 }
 

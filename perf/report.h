@@ -31,7 +31,7 @@ class Report : public ResultSink {
   /// Prints the totals and writes the files. Nothing, when no world ever came.
   void finish();
 
-  /// Whether something was measured, if any world came, and no element was wrong.
+  /// No element was wrong, and if any world came there was something to measure.
   bool good() const;
 
  private:
