@@ -2,9 +2,11 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -17,6 +19,7 @@
 #include "kernels/error.h"
 #include "tests/catch.h"
 #include "tests/meeting.h"
+#include "transport/bootstrap/channel.h"
 #include "transport/bootstrap/world.h"
 
 using namespace tutti;
@@ -108,6 +111,35 @@ TEST_CASE("ranks can meet again at the same address") {
     for (int i = 0; i < 20; ++i) whole_start(world);
   };
   CHECK(failures(meet_all(RankKind::kThreads, worlds(4), twice)) == "");
+}
+
+TEST_CASE("what a rank says last is heard, however soon it leaves") {
+  constexpr int kRounds = 80'000;  // the kernel's race takes about 20,000
+  std::array<Channel, 2> ends;
+  std::atomic<int> begun{0}, left{0};
+  std::thread speaker([&] {
+    for (int round = 1; round <= kRounds; ++round) {
+      while (begun != round) std::this_thread::yield();
+      ends[1].send({.kind = Kind::kGo});
+      ends[1] = Channel();
+      left = round;
+    }
+  });
+  int heard = 0;
+  for (int round = 1; round <= kRounds; ++round) {
+    std::array<int, 2> fds{};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds.data()) != 0)
+      throw Error(TUTTI_SYSTEM, "socketpair");
+    for (std::size_t i = 0; i < ends.size(); ++i) ends[i] = Channel(UniqueFd(fds[i]));
+    begun = round;
+    Message word;
+    Received received = Received::kNothing;
+    while (received == Received::kNothing) received = ends[0].receive(word, false);
+    heard += received == Received::kMessage ? 1 : 0;
+    while (left != round) std::this_thread::yield();
+  }
+  speaker.join();
+  CHECK(heard == kRounds);
 }
 
 TEST_CASE("an address may be any text of any length") {

@@ -64,16 +64,18 @@ std::vector<UniqueFd> detach(msghdr& header) {
   return fds;
 }
 
-/// recvmsg() past interruptions. A peer that closed with our bytes unread gives ECONNRESET once,
-/// before what it said last.
+/// recvmsg() past interruptions. The end is believed when it is seen twice: a peer that closed with
+/// our bytes unread gives ECONNRESET once, before what it said last, and a socket that does not
+/// block reports the end although the peer sent something just before it closed, when both fall
+/// between the kernel's looks at the queue and at the peer (Linux 6.18, net/unix/af_unix.c).
 ssize_t receive_some(int fd, msghdr& header) {
-  bool reset = false;
+  bool end_seen = false;
   for (;;) {
     const msghdr blank = header;
     const ssize_t got = recvmsg(fd, &header, MSG_CMSG_CLOEXEC);
-    const bool again = got < 0 && (errno == EINTR || (errno == ECONNRESET && !reset));
-    if (!again) return got;
-    reset = reset || errno == ECONNRESET;
+    const bool end = got == 0 || (got < 0 && errno == ECONNRESET);
+    if (!(end && !end_seen) && !(got < 0 && errno == EINTR)) return got;
+    end_seen = end_seen || end;
     header = blank;
   }
 }

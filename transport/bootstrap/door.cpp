@@ -3,7 +3,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -52,7 +51,7 @@ std::vector<Arrival> Door::answer() {
     // Most have said hello before they are let in.
     listen_to_guests(guests_.empty() ? 0 : guests_.size() - 1, arrivals);
   const auto now = Clock::now();
-  std::erase_if(guests_, [&](const Guest& guest) { return guest.expiry <= now; });
+  while (!guests_.empty() && guests_.front().expiry <= now) send_away_oldest();
   return arrivals;
 }
 
