@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <new>
 #include <string>
 
@@ -39,6 +40,8 @@ tutti_status guarded(const tutti_comm* comm, Body body) noexcept {
   try {
     body();
     return TUTTI_OK;
+  } catch (const Use::InUse& e) {  // the communicator's text is the other thread's
+    return record(nullptr, e.status(), e.what());
   } catch (const Error& e) {
     return record(comm, e.status(), e.what());
   } catch (const std::bad_alloc&) {
@@ -52,6 +55,16 @@ tutti_status guarded(const tutti_comm* comm, Body body) noexcept {
 
 Communicator& communicator(const tutti_comm* comm) {
   return HandleTable::instance().find(comm).communicator;
+}
+
+// The same for calls that change the communicator.
+template <typename Body>
+tutti_status using_it(const tutti_comm* comm, Body body) noexcept {
+  return guarded(comm, [&] {
+    Handle& handle = HandleTable::instance().find(comm);
+    const Use use(handle);
+    body(handle.communicator);
+  });
 }
 
 [[noreturn]] void invalid(const std::string& text) { throw Error(TUTTI_INVALID, text); }
@@ -139,8 +152,7 @@ Buffers buffers_of(const void* send, void* recv) {
 // What a failed check or call is called in its text: "rank 1: all_reduce: count is negative".
 template <typename Body>
 tutti_status collective_call(Collective collective, tutti_comm* comm, Body body) noexcept {
-  return guarded(comm, [&] {
-    Communicator& c = communicator(comm);
+  return using_it(comm, [&](Communicator& c) {
     try {
       body(c);
     } catch (const Error& e) {
@@ -202,7 +214,11 @@ tutti_status tutti_start(tutti_comm** comm, const tutti_config* config) {
 
 tutti_status tutti_finish(tutti_comm* comm) {
   return guarded(nullptr, [&] {
-    if (comm != nullptr) HandleTable::instance().remove(comm);
+    if (comm == nullptr) return;
+    HandleTable& table = HandleTable::instance();
+    std::unique_ptr<Handle> ended;
+    const Use use(table.find(comm));
+    ended = table.remove(comm);
   });
 }
 
@@ -231,24 +247,23 @@ const char* tutti_error_text(const tutti_comm* comm) {
 }
 
 tutti_status tutti_alloc(void** pointer, size_t bytes, tutti_comm* comm) {
-  return guarded(comm, [&] {
-    Communicator& c = communicator(comm);
+  return using_it(comm, [&](Communicator& c) {
     require(pointer, "pointer");
-    *pointer = c.allocate(checked_bytes(bytes, Dtype::kU8));
+    if (bytes > PTRDIFF_MAX)
+      invalid("bytes is negative or absurd: " + std::to_string(static_cast<std::ptrdiff_t>(bytes)));
+    *pointer = c.allocate(bytes);
   });
 }
 
 tutti_status tutti_free(void* pointer, tutti_comm* comm) {
-  return guarded(comm, [&] {
-    Communicator& c = communicator(comm);
+  return using_it(comm, [&](Communicator& c) {
     if (pointer != nullptr) c.deallocate(pointer);
   });
 }
 
 tutti_status tutti_op_create_pre_scaled(tutti_op* op, const void* scalar, tutti_dtype dtype,
                                         tutti_comm* comm) {
-  return guarded(comm, [&] {
-    Communicator& c = communicator(comm);
+  return using_it(comm, [&](Communicator& c) {
     require(op, "op");
     if (scalar == nullptr) invalid("scalar is NULL");
     *op = c.create_pre_scaled(scalar, checked_dtype(dtype));
@@ -256,7 +271,7 @@ tutti_status tutti_op_create_pre_scaled(tutti_op* op, const void* scalar, tutti_
 }
 
 tutti_status tutti_op_free(tutti_op op, tutti_comm* comm) {
-  return guarded(comm, [&] { communicator(comm).free_op(op); });
+  return using_it(comm, [&](Communicator& c) { c.free_op(op); });
 }
 
 tutti_status tutti_all_reduce(const void* send, void* recv, size_t count, tutti_dtype dtype,
@@ -305,13 +320,11 @@ tutti_status tutti_barrier(tutti_comm* comm, const tutti_options* options) {
 tutti_status tutti_candidate(tutti_collective collective, size_t count, tutti_dtype dtype,
                              tutti_op op, tutti_comm* comm, size_t index,
                              tutti_candidate_info* info) {
-  return guarded(comm, [&] {
-    Communicator& c = communicator(comm);
+  return using_it(comm, [&](Communicator& c) {
     require(info, "info");
     const tutti_candidate_info old =
         read_struct<tutti_candidate_info>(info, TUTTI_CANDIDATE_INFO_INIT, "info");
     const CallKey key = checked_key(collective, count, dtype, op);
-    if (key.collective == Collective::kAllReduce) c.op_of(key.op, key.dtype);
     const auto found = c.candidate(key, index);
     if (!found) throw Error(TUTTI_NOT_FOUND, "no candidate " + std::to_string(index));
     const tutti_candidate_info filled{old.struct_size, found->name, found->seconds,

@@ -1,5 +1,6 @@
 #include "collectives/communicator.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <new>
@@ -43,7 +44,8 @@ std::optional<ReduceOp> predefined(tutti_op handle) {
 }  // namespace
 
 std::size_t Communicator::KeyHash::operator()(const CallKey& key) const {
-  return mix((*this)(choice_key(key, key.in_place)), key.op);
+  const std::uint64_t h = mix((*this)(choice_key(key, false)), key.op);
+  return mix(h, key.in_place);
 }
 
 std::size_t Communicator::KeyHash::operator()(const ChoiceKey& key) const {
@@ -63,25 +65,7 @@ void Communicator::require_usable() const {
   if (failure_) throw *failure_;
 }
 
-// Costs a load and two stores. Two threads that come within the same nanosecond pass.
-class Communicator::InUse {
- public:
-  explicit InUse(std::atomic<bool>& flag) : flag_(flag) {
-    if (flag_.load(std::memory_order_relaxed))
-      throw Error(TUTTI_INVALID,
-                  "another thread is in a call of this communicator: one at a time may use it");
-    flag_.store(true, std::memory_order_relaxed);
-  }
-  ~InUse() { flag_.store(false, std::memory_order_relaxed); }
-  InUse(const InUse&) = delete;
-  InUse& operator=(const InUse&) = delete;
-
- private:
-  std::atomic<bool>& flag_;
-};
-
 void Communicator::run(const Call& call) {
-  const InUse in_use(in_use_);
   require_usable();
   const Launch* launch = nullptr;
   try {
@@ -93,7 +77,10 @@ void Communicator::run(const Call& call) {
     if (launch != nullptr) fail(e);  // else the caller is refused, and may try again
     throw;
   } catch (const std::bad_alloc&) {
-    fail(Error(TUTTI_NO_MEMORY, "out of memory in the middle of a call"));
+    fail(out_of_memory_);
+    throw out_of_memory_;
+  } catch (const std::exception& e) {
+    fail(Error(TUTTI_INTERNAL, e.what()));
     throw *failure_;
   }
 }
@@ -129,7 +116,14 @@ Variant Communicator::variant_for(const Call& call, const ReduceOp& op) {
   const std::string_view forced =
       !call.algorithm.empty() ? call.algorithm
                               : std::string_view(forced_[static_cast<std::size_t>(collective)]);
-  if (!forced.empty()) return variant_named(collective, forced, size());
+  if (!call.algorithm.empty()) return variant_named(collective, forced, size());
+  if (!forced.empty()) {
+    try {
+      return variant_named(collective, forced, size());
+    } catch (const Error& e) {
+      throw Error(TUTTI_INVALID, std::string("TUTTI_ALGO: ") + e.what());
+    }
+  }
   const Choice& choice = choice_for(choice_key(call.key, op.pre_scaled));
   return choice.candidates[choice.chosen].variant;
 }
@@ -138,19 +132,25 @@ const Choice& Communicator::choice_for(const ChoiceKey& key) {
   const auto found = choices_.find(key);
   if (found != choices_.end()) return found->second;
   if (choices_.size() >= kMaxLaunches) choices_.clear();
-  return choices_.emplace(key, choose(key, size(), conditions_of(transport_->caps())))
-      .first->second;
+  return choices_.emplace(key, choose(key, size(), {.caps = transport_->caps()})).first->second;
 }
 
 std::optional<Communicator::Candidate> Communicator::candidate(const CallKey& key,
                                                                std::size_t index) {
   const ReduceOp op = op_of(key.op, key.dtype);
   const Choice& choice = choice_for(choice_key(key, op.pre_scaled));
-  if (index >= choice.candidates.size()) return std::nullopt;
-  const Choice::Candidate& c = choice.candidates[index];
   const Variant chosen = variant_for({.key = key}, op);
-  const std::string& name = *names_.insert(c.variant.name()).first;
-  return Candidate{name.c_str(), c.seconds, c.variant == chosen};
+  const auto of = [&](const Choice::Candidate& c) {
+    const std::string& name = *names_.insert(c.variant.name()).first;
+    return Candidate{name.c_str(), c.seconds, c.variant == chosen};
+  };
+  const std::vector<Choice::Candidate>& all = choice.candidates;
+  if (index < all.size()) return of(all[index]);
+  // One that TUTTI_ALGO forces, with parameters that are not worth trying, comes last.
+  const bool listed = std::ranges::find(all, chosen, &Choice::Candidate::variant) != all.end();
+  if (index > all.size() || listed) return std::nullopt;
+  return of(priced(chosen, choice_key(key, op.pre_scaled), size(), {.caps = transport_->caps()},
+                   shipped_regimes(size())));
 }
 
 ReduceOp Communicator::op_of(tutti_op handle, Dtype dtype) const {

@@ -1,7 +1,6 @@
 // A communicator: a transport, the launches made on it so far, and what went wrong on it.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
@@ -37,8 +36,9 @@ class Communicator {
   int rank() const { return transport_->rank(); }
   int size() const { return transport_->size(); }
 
-  /// Runs a call to its end. Arguments have been checked, except `algorithm`. After a failure that
-  /// is not TUTTI_INVALID or TUTTI_NOT_FOUND, every later call throws the same.
+  /// Runs a call to its end. Arguments have been checked, except `algorithm` and the op. A call
+  /// that fails before it began (its plan cannot be made, but for want of memory) may be tried
+  /// again; after any other failure every later call throws the same.
   void run(const Call& call);
 
   /// The op that a handle means. Throws TUTTI_INVALID.
@@ -77,16 +77,13 @@ class Communicator {
   void require_usable() const;
   void fail(const Error& cause);
 
-  // A call of another thread at the same time is forbidden; noticed, it is refused.
-  class InUse;
-
   // Fixed after construction.
   const std::chrono::milliseconds default_timeout_;
   const ForcedAlgorithms forced_;
   const bool log_choices_;
   const std::unique_ptr<Transport> transport_;
-
-  std::atomic<bool> in_use_ = false;
+  // Made beforehand: later there may be no memory for its text.
+  const Error out_of_memory_{TUTTI_NO_MEMORY, "out of memory in the middle of a call"};
 
   // Changed by calls, by one thread at a time.
   Executor executor_;

@@ -4,7 +4,7 @@
 
 namespace tutti {
 
-static_assert(kMaxLanes <= kLanes, "a plan's lanes are the transport's");
+static_assert(kMaxLanes == kLanes, "a plan's lanes are the transport's");
 
 Executor::Executor(Transport& transport)
     : transport_(transport),

@@ -36,9 +36,9 @@ struct Explanation {
   std::vector<Row> rows;  // the chosen one first, then by their ratio
 };
 
-/// Takes all candidates of a call apart. Costs eight prices a candidate.
-/// The op is a predefined one.
-Explanation explain(const CallKey& key, int size, const Conditions& conditions);
+/// Takes all candidates of a call apart: a price a regime and four more for each. The op is a
+/// predefined one.
+Explanation explain(const CallKey& call, int size, const Conditions& conditions);
 
 /// Heading, table, and the reason in words. `only`: names of the rows to show; empty: all.
 std::string explanation_text(const Explanation& explanation,

@@ -23,6 +23,11 @@ void* map_wiped_on_fork(std::size_t bytes) {
 
 }  // namespace
 
+void Use::refuse() {
+  throw InUse(TUTTI_INVALID,
+              "another thread is in a call of this communicator: one at a time may use it");
+}
+
 HandleTable& HandleTable::instance() {
   static HandleTable table;
   return table;

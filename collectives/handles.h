@@ -20,6 +20,28 @@ struct Handle {
 
   Communicator communicator;
   std::string error = "no error";
+  std::atomic<bool> in_use = false;  // a thread is in a call that changes it
+};
+
+/// Holds a handle for one call. Throws InUse where another thread is in one: forbidden, and noticed
+/// unless the two come at the same moment. Costs a load and two stores.
+class Use {
+ public:
+  struct InUse : Error {
+    using Error::Error;
+  };
+
+  explicit Use(Handle& handle) : flag_(handle.in_use) {
+    if (flag_.load(std::memory_order_relaxed)) refuse();
+    flag_.store(true, std::memory_order_relaxed);
+  }
+  ~Use() { flag_.store(false, std::memory_order_relaxed); }
+  Use(const Use&) = delete;
+  Use& operator=(const Use&) = delete;
+
+ private:
+  [[noreturn]] static void refuse();
+  std::atomic<bool>& flag_;
 };
 
 /// The handles of this process. Looked up without a lock. The table lies in memory that a fork

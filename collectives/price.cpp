@@ -15,7 +15,7 @@ namespace {
 // early are already at work on the next one. Of very many ranks one call must do.
 int calls_of(std::size_t ranks) { return ranks <= 128 ? 2 : 1; }
 
-// From here on only one regime is priced: at 64 ranks that takes about 20 ms.
+// Above this only one regime is priced: at 64 ranks that takes about 20 ms.
 constexpr int kManyRanks = 16;
 
 struct Period {

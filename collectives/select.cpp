@@ -81,22 +81,27 @@ Shape shape_of(const ChoiceKey& key, int size) {
   return {.size = size, .root = key.root, .pre_scaled = key.pre_scaled};
 }
 
+Choice::Candidate priced(const Variant& variant, const ChoiceKey& key, int size,
+                         const Conditions& conditions, std::span<const Regime> regimes) {
+  const std::vector<Plan> plans = make_plans(variant, shape_of(key, size));
+  Choice::Candidate candidate{.variant = variant, .prices = {}};
+  for (const Regime& regime : regimes) {
+    Conditions there = conditions;
+    there.registered = regime.registered;
+    candidate.prices.push_back(price(plans, load_of(key), there, regime.coefficients));
+  }
+  candidate.seconds = candidate.prices[0];
+  return candidate;
+}
+
 Choice choose(const ChoiceKey& key, int size, const Conditions& conditions,
               std::span<const Regime> regimes) {
-  const Load load = load_of(key);
   Choice choice;
   std::vector<double> best(regimes.size(), std::numeric_limits<double>::infinity());
   for (const Variant& variant : variants(key.collective, size)) {
-    const std::vector<Plan> plans = make_plans(variant, shape_of(key, size));
-    Choice::Candidate& candidate = choice.candidates.emplace_back();
-    candidate.variant = variant;
-    for (std::size_t k = 0; k < regimes.size(); ++k) {
-      Conditions there = conditions;
-      there.registered = regimes[k].registered;
-      candidate.prices.push_back(price(plans, load, there, regimes[k].coefficients));
-      best[k] = std::min(best[k], candidate.prices[k]);
-    }
-    candidate.seconds = candidate.prices[0];
+    choice.candidates.push_back(priced(variant, key, size, conditions, regimes));
+    for (std::size_t k = 0; k < regimes.size(); ++k)
+      best[k] = std::min(best[k], choice.candidates.back().prices[k]);
   }
   for (Choice::Candidate& c : choice.candidates)
     for (std::size_t k = 0; k < regimes.size(); ++k)
@@ -108,8 +113,6 @@ Choice choose(const ChoiceKey& key, int size, const Conditions& conditions,
   choice.chosen = static_cast<std::size_t>(least - choice.candidates.begin());
   return choice;
 }
-
-Conditions conditions_of(const Caps& caps) { return {.caps = caps}; }
 
 Choice choose(const ChoiceKey& key, int size, const Conditions& conditions) {
   return choose(key, size, conditions, shipped_regimes(size));

@@ -40,14 +40,15 @@ struct ChoiceKey {
 };
 ChoiceKey choice_key(const CallKey& key, bool pre_scaled);
 
-/// A pure function of what all ranks know.
+/// One variant and its prices; the ratio is left at 1. A pure function of what all ranks know.
+Choice::Candidate priced(const Variant& variant, const ChoiceKey& key, int size,
+                         const Conditions& conditions, std::span<const Regime> regimes);
+
+/// A pure function, as priced().
 Choice choose(const ChoiceKey& key, int size, const Conditions& conditions,
               std::span<const Regime> regimes);
 /// In the regimes that are shipped for so many ranks.
 Choice choose(const ChoiceKey& key, int size, const Conditions& conditions);
-
-/// Pageable memory, over a transport that can do `caps`.
-Conditions conditions_of(const Caps& caps);
 
 /// What a price needs of a call.
 Load load_of(const ChoiceKey& key);

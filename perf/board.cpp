@@ -8,8 +8,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <fstream>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -29,6 +32,7 @@ struct Board::Header {
 struct Board::Slot {
   alignas(128) double value;
   alignas(128) std::atomic<std::uint64_t> entered;
+  std::atomic<pid_t> pid;
   alignas(128) double samples[kBoardSamples];
 };
 
@@ -42,6 +46,19 @@ long shared_futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t
                   const timespec* timeout) {
   return syscall(SYS_futex, &word, operation, value, timeout, nullptr, 0);
 }
+
+/// Whether a process is stopped (SIGSTOP, a debugger). One that cannot be seen is not.
+bool is_stopped(pid_t pid) {
+  std::ifstream file(fmt::format("/proc/{}/stat", pid));
+  std::string text;
+  std::getline(file, text);
+  const std::size_t name_end = text.rfind(')');  // the name before it may be anything
+  const char state = name_end + 2 < text.size() ? text[name_end + 2] : '?';
+  return name_end != std::string::npos && (state == 'T' || state == 't');
+}
+
+/// A rank seen stopped at two looks so far apart is not a job that has just been continued.
+constexpr std::chrono::milliseconds kBetweenLooks{1500};
 
 }  // namespace
 
@@ -89,6 +106,7 @@ Board Board::open(const std::string& path, int ranks) {
 
 void Board::configure(int rank, bool crowded, std::chrono::seconds patience) {
   rank_ = rank;
+  slot(rank).pid = getpid();
   crowded_ = crowded;
   patience_ = patience;
 }
@@ -100,15 +118,29 @@ void Board::fail() noexcept {
   shared_futex(header_->generation, FUTEX_WAKE, INT_MAX, nullptr);
 }
 
-bool Board::has_failed() const { return header_->failed.load(std::memory_order_acquire) != 0; }
+Board::Watch::Watch(Board& board)
+    : board_(board),
+      deadline_(Clock::now() + board.patience_),
+      next_look_(Clock::now() + kBetweenLooks) {}
 
-void Board::check_wait(std::chrono::steady_clock::time_point deadline) const {
-  const std::uint32_t failed = header_->failed.load(std::memory_order_acquire);
+void Board::Watch::look() {
+  const int rank = board_.rank_;
+  const std::uint32_t failed = board_.header_->failed.load(std::memory_order_acquire);
   if (failed != 0)
-    throw PeerStopped(fmt::format("rank {}: stopped, because rank {} failed", rank_, failed - 1));
-  if (std::chrono::steady_clock::now() > deadline)
-    throw std::runtime_error(
-        fmt::format("rank {}: waited {} s for the other ranks to meet", rank_, patience_.count()));
+    throw PeerStopped(fmt::format("rank {}: stopped, because rank {} failed", rank, failed - 1));
+  const auto now = Clock::now();
+  if (now > deadline_)
+    throw std::runtime_error(fmt::format("rank {}: waited {} s for the other ranks to meet", rank,
+                                         board_.patience_.count()));
+  if (now < next_look_) return;
+  next_look_ = now + kBetweenLooks;
+  std::vector<int> stopped = board_.stopped_ranks();
+  for (const int other : stopped) {
+    if (std::ranges::find(stopped_, other) != stopped_.end())
+      throw std::runtime_error(fmt::format("rank {}: rank {} (pid {}) is stopped", rank, other,
+                                           board_.slot(other).pid.load()));
+  }
+  stopped_ = std::move(stopped);
 }
 
 // A counting barrier: the last to arrive resets the count and starts the next generation, which
@@ -129,7 +161,7 @@ void Board::wait_for_change(std::uint32_t generation, Waiting how) {
   constexpr int kSpinsBetweenLooks = 1 << 14;
   constexpr int kYieldsBeforeSleep = 16;
   constexpr timespec kNap{0, 100'000'000};  // then look whether somebody has failed
-  const auto deadline = std::chrono::steady_clock::now() + patience_;
+  std::optional<Watch> watch;
   const auto released = [&] {
     return header_->generation.load(std::memory_order_acquire) != generation;
   };
@@ -142,8 +174,19 @@ void Board::wait_for_change(std::uint32_t generation, Waiting how) {
     } else {
       shared_futex(header_->generation, FUTEX_WAIT, generation, &kNap);
     }
-    if (!released()) check_wait(deadline);
+    if (released()) return;
+    if (!watch) watch.emplace(*this);
+    watch->look();
   }
+}
+
+std::vector<int> Board::stopped_ranks() {
+  std::vector<int> stopped;
+  for (int rank = 0; rank < ranks_; ++rank) {
+    const pid_t pid = slot(rank).pid;
+    if (pid != 0 && pid != getpid() && is_stopped(pid)) stopped.push_back(rank);
+  }
+  return stopped;
 }
 
 std::vector<double> Board::gather(double mine) {

@@ -44,7 +44,8 @@ class Board {
   std::string path() const;
 
   /// Returns when every rank has called it. Spins, unless crowded. Throws PeerStopped when
-  /// another rank has failed, std::runtime_error after `patience`.
+  /// another rank has failed, std::runtime_error after `patience` or when the process of another
+  /// rank is stopped.
   void meet() { wait(crowded_ ? kYields : kSpins); }
 
   /// The same for waits in which rank 0 needs all the cores: everybody else sleeps.
@@ -82,8 +83,20 @@ class Board {
   /// Words, one a rank, with which barrier's effect is checked.
   std::atomic<std::uint64_t>& entered(int rank);
 
-  /// Whether a rank has failed: loops that wait without meet() must look.
-  bool has_failed() const;
+  /// For whoever waits for another rank, by meet() or otherwise: look() now and then, and it throws
+  /// as meet() does. Made when a wait turns out to be long: it reads the clock.
+  class Watch {
+   public:
+    explicit Watch(Board& board);
+    void look();
+
+   private:
+    using Clock = std::chrono::steady_clock;
+    Board& board_;
+    const Clock::time_point deadline_;
+    Clock::time_point next_look_;
+    std::vector<int> stopped_;  // ranks whose processes were, at the last look at them
+  };
 
   int ranks() const { return ranks_; }
 
@@ -96,7 +109,7 @@ class Board {
   Board(int fd, int ranks);
   void wait(Waiting how);
   void wait_for_change(std::uint32_t generation, Waiting how);
-  void check_wait(std::chrono::steady_clock::time_point deadline) const;
+  std::vector<int> stopped_ranks();
   void* agreed();
   Slot& slot(int rank);
 

@@ -1,3 +1,4 @@
+// A rank of a sweep joins its world, as a process or as several threads of one, and measures.
 #include <unistd.h>
 
 #include <array>

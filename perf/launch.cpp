@@ -16,6 +16,7 @@
 #include <system_error>
 #include <utility>
 
+#include "tools/json_text.h"
 #include "tools/launcher.h"
 #include "tools/options.h"
 #include "tools/process.h"
@@ -39,8 +40,7 @@ LaunchSpec spec_of(const SweepSettings& settings, int results_fd) {
   LaunchSpec spec;
   spec.title = "tutti perf";
   spec.argv = {std::filesystem::read_symlink("/proc/self/exe").string(), "perf",
-               std::string(kWorkerFlag), std::to_string(results_fd),
-               nlohmann::json(settings).dump()};
+               std::string(kWorkerFlag), std::to_string(results_fd), json_text(settings)};
   spec.ranks = settings.ranks[0] / settings.threads;
   spec.bind_to = binding_of(settings);
   spec.report_bindings = settings.report_bindings;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <optional>
 
 #include "perf/relax.h"
 
@@ -12,12 +13,16 @@ namespace {
 constexpr int kBatches = 20;
 constexpr std::uint32_t kTrips = 50;
 
-/// Waits for the line to hold `value`. Never longer than a peer needs to fail: then the wait ends.
+/// Waits for the line to hold `value`. Throws as Board::meet().
 void await(Board& board, std::uint32_t value) {
   constexpr int kSpinsBetweenLooks = 1 << 16;
-  while (!board.has_failed())
+  std::optional<Board::Watch> watch;
+  for (;;) {
     for (int spin = 0; spin < kSpinsBetweenLooks; ++spin)
       if (board.line().load(std::memory_order_acquire) == value) return;
+    if (!watch) watch.emplace(board);
+    watch->look();
+  }
 }
 
 /// Rank 0 writes odd numbers and rank 1 the even number after each: both write the same line.

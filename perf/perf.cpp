@@ -3,24 +3,23 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <random>
+#include <system_error>
 
 #include "perf/launch.h"
 #include "perf/rank.h"
 #include "perf/report.h"
+#include "tools/inquiry.h"
 #include "tools/launcher.h"
-#include "tools/memory.h"
 #include "tools/subcommand.h"
 
 namespace tutti {
 namespace {
-
-constexpr int kExitWrong = 1;
-constexpr int kExitUsage = 2;
 
 Forms forms_of(const std::string& word) {
   if (word == "both") return Forms::kBoth;
@@ -36,13 +35,23 @@ double memory_needed(const SweepSettings& settings, int ranks) {
 
 void check_memory(const SweepSettings& settings, int ranks) {
   const double needed = memory_needed(settings, ranks);
-  const std::optional<double> there = obtainable_memory();
+  std::optional<double> there = memory_to_be_had();
+  if (there) *there *= 1 - kLimitShare;
   if (!there || needed < *there) return;
   throw UsageError(
       fmt::format("--maxbytes: {} ranks with arrays of {} bytes need {:.1f} GiB, and {:.1f} GiB "
                   "are free; take a "
                   "smaller -e, fewer --ranks, or one kind of memory (-R 0 or 1)",
                   ranks, settings.max_bytes, needed / (1 << 30), *there / (1 << 30)));
+}
+
+/// Names that serve some of the rank counts are skipped aloud at the others.
+void check_algorithms(const SweepSettings& settings) {
+  if (settings.algorithms[0] == "all" || settings.algorithms[0] == "auto") return;
+  for (const std::string& name : settings.algorithms) {
+    const std::string reason = why_never_served(settings.collective, name, settings.ranks);
+    if (!reason.empty()) throw UsageError(fmt::format("--algo: '{}': {}", name, reason));
+  }
 }
 
 /// What a rank of the sweep is told: the settings, and where its results go.
@@ -57,7 +66,7 @@ int run_worker(const WorkerOrder& order) {
   try {
     join_and_sweep(order.settings, sink);
   } catch (const PeerStopped&) {
-    return kExitWrong;
+    return kExitFailed;
   } catch (const UsageError& error) {
     sink.refuse(error.what());  // every rank sees the same: the parent says it once
     return kExitUsage;
@@ -128,6 +137,11 @@ SweepSettings PerfCommand::read_settings() const {
     throw UsageError("--stepbytes: 0 leads nowhere");
   if (targets_.json == "-" && targets_.csv == "-")
     throw UsageError("--json and --csv cannot both go to standard output");
+  std::error_code none;
+  const bool same =
+      !targets_.json.empty() && (targets_.json == targets_.csv ||
+                                 std::filesystem::equivalent(targets_.json, targets_.csv, none));
+  if (same) throw UsageError(fmt::format("--json and --csv are the same file, '{}'", targets_.csv));
   SweepSettings settings = settings_;
   settings.check = check_ == 1;
   settings.registered = forms_of(registered_);
@@ -168,10 +182,10 @@ int PerfCommand::join(const SweepSettings& settings) const {
   try {
     join_and_sweep(settings, report);
   } catch (const PeerStopped&) {
-    return kExitWrong;
+    return kExitFailed;
   }
   report.finish();
-  return report.good() ? 0 : kExitWrong;
+  return report.good() ? 0 : kExitFailed;
 }
 
 int PerfCommand::run() {
@@ -179,6 +193,7 @@ int PerfCommand::run() {
   SweepSettings settings = read_settings();
   if (is_launched()) return join(settings);
   if (settings.ranks.empty()) settings.ranks = default_ranks(settings.threads);
+  check_algorithms(settings);
   for (const int ranks : settings.ranks) {
     check_world(settings, ranks);
     check_memory(settings, ranks);
@@ -187,7 +202,7 @@ int PerfCommand::run() {
   report.open();
   sweep_worlds(settings, report);
   report.finish();
-  return report.good() ? 0 : kExitWrong;
+  return report.good() ? 0 : kExitFailed;
 }
 
 }  // namespace

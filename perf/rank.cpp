@@ -1,7 +1,6 @@
 #include "perf/rank.h"
 
 #include <fmt/core.h>
-#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include "perf/elements.h"
 #include "perf/group.h"
 #include "perf/line_probe.h"
+#include "tools/inquiry.h"
 
 namespace tutti {
 namespace {
@@ -71,11 +71,10 @@ CpuList distinct_cpus(const std::vector<RankPlace>& places) {
   return picked;
 }
 
-/// A quarter of the memory that is free now, for the buffers of the limit.
+/// For the buffers of the limit.
 std::size_t memory_for_limit() {
-  struct sysinfo info {};
-  if (sysinfo(&info) != 0) return std::size_t{256} << 20;
-  return static_cast<std::size_t>(info.freeram + info.bufferram) * info.mem_unit / 4;
+  constexpr double kUnknown = std::size_t{1} << 30;
+  return static_cast<std::size_t>(kLimitShare * memory_to_be_had().value_or(kUnknown));
 }
 
 std::size_t largest_array(const SweepSettings& settings) { return sweep_sizes(settings).back(); }

@@ -15,6 +15,9 @@
 
 namespace tutti {
 
+/// The share of the memory there is that the limit's buffers may take; arrays get the rest.
+inline constexpr double kLimitShare = 0.25;
+
 /// What a rank has at hand all through the sweep.
 struct RankContext {
   tutti_comm* comm = nullptr;

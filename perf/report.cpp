@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "perf/table.h"
+#include "tools/json_text.h"
 
 namespace tutti {
 
@@ -88,7 +89,7 @@ void Report::finish() {
   if (results_.empty()) note("nothing was measured");
   print(table_footer(results_, notes_));
   if (csv_) csv_->write(csv_text(results_));
-  if (json_) json_->write(document().dump(1) + "\n");
+  if (json_) json_->write(json_text(document(), 1) + "\n");
 }
 
 std::string csv_text(const std::vector<CellResult>& results) {

@@ -1,4 +1,5 @@
 #include "perf/results.h"
+#include "tools/json_text.h"
 
 #include <unistd.h>
 
@@ -111,7 +112,7 @@ void from_json(const nlohmann::json& json, WorldFacts& world) {
 PipeSink::~PipeSink() { close(fd_); }
 
 void PipeSink::write_line(const nlohmann::json& json) const {
-  const std::string line = json.dump() + "\n";
+  const std::string line = json_text(json) + "\n";
   for (std::size_t done = 0; done < line.size();) {
     const ssize_t written = write(fd_, &line[done], line.size() - done);
     if (written < 0 && errno == EINTR) continue;

@@ -170,9 +170,13 @@ TEST_CASE("every call refuses a communicator after a fork, and the parent goes o
 TEST_CASE("a call is refused while another thread is in one") {
   std::atomic<bool> refused = false;
   CHECK(run_ranks(RankKind::kThreads, 2, [&](int rank, tutti_comm* comm) {
+          std::string text;  // of the thread that is refused
           const auto barrier = [&] {
             const tutti_status status = tutti_barrier(comm, nullptr);
-            if (status == TUTTI_INVALID) refused = true;
+            if (status != TUTTI_INVALID) return status;
+            text = tutti_error_text(nullptr);
+            expect(tutti_finish(comm) == TUTTI_INVALID, "finished under another thread");
+            refused = true;
             return status;
           };
           if (rank == 1) {  // until it comes, rank 0 stays in its barrier
@@ -186,7 +190,6 @@ TEST_CASE("a call is refused while another thread is in one") {
           second.join();
           expect((own == TUTTI_INVALID) != (other == TUTTI_INVALID), "both or none were refused");
           expect((own == TUTTI_OK) != (other == TUTTI_OK), "the other one failed too");
-          const std::string text = tutti_error_text(comm);
           expect(text.find("another thread is in a call of this communicator") != text.npos, text);
         }) == "");
 }

@@ -1,5 +1,4 @@
 // Bad input: each case is a clear error that names the thing, changes nothing and hangs nobody.
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -296,45 +295,6 @@ TEST_CASE("ops are freed once, and never the predefined ones") {
   CHECK(tutti_op_create_pre_scaled(&bad, nullptr, TUTTI_F32, comm) == TUTTI_INVALID);
   CHECK(tutti_op_create_pre_scaled(&bad, &scalar, 99, comm) == TUTTI_INVALID);
   CHECK(bad == 0);
-}
-
-TEST_CASE("a forked child cannot use its parent's communicator") {
-  const Alone comm;
-  const pid_t child = fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    AllReduce call;
-    const bool refused = call(comm) == TUTTI_INVALID && call.untouched() &&
-                         std::string(tutti_error_text(nullptr)).find("fork") != std::string::npos &&
-                         tutti_finish(comm) == TUTTI_INVALID;
-    _exit(refused ? 0 : 1);
-  }
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  CHECK(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 0);
-  AllReduce call;
-  CHECK(call(comm) == TUTTI_OK);
-}
-
-TEST_CASE("a forked child may start a world of its own") {
-  const Alone comm;
-  const pid_t child = fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    bool fine = false;
-    {
-      tutti_comm* own = nullptr;
-      AllReduce call;
-      fine = tutti_start(&own, nullptr) == TUTTI_OK && call(own) == TUTTI_OK &&
-             tutti_finish(own) == TUTTI_OK && call(own) == TUTTI_INVALID &&
-             std::string(tutti_error_text(nullptr)).find("is finished") != std::string::npos;
-    }
-    _exit(fine ? 0 : 1);
-  }
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  CHECK(WEXITSTATUS(status) == 0);
 }
 
 TEST_CASE("names of statuses and sizes of dtypes are known, and strangers are harmless") {

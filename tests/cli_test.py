@@ -169,6 +169,17 @@ class BadInput(Refusals):
                                        says=["--algo", f"'{word}' stands alone", "'ring'"])
 
 
+    def test_one_file_for_two_outputs(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "both")
+            self.check_refused("perf", "--json", path, "--csv", path,
+                               says=["--json", "--csv", "the same file", path])
+
+    def test_an_algorithm_of_no_rank_count(self):
+        for name in ("nope", "ring/x=1", "parameter_server/shards=99", "parameter_server/shards=0"):
+            self.check_refused("perf", "--ranks", "2,4", "--algo", name, says=["--algo", name])
+
+
 class BadExplain(Refusals):
     def check(self, *arguments, says):
         self.check_refused("explain", *arguments, says=["tutti explain: ", *says])
@@ -256,68 +267,6 @@ class BadVerify(Refusals):
         self.assertRegex(done.stderr, r"^tutti verify: not done after 0\.05 s\n$")
 
 
-class DiskFull(unittest.TestCase):
-    """What --json cannot write is an error with the option, the path and the cause; nothing half
-    written is left, and an old file stays what it was."""
-
-    COMMANDS = (("explain", "--ranks", "2,3,4,5"), ("verify", "--ranks", "2,3"),
-                ("perf", "--ranks", "2", "-b", "8", "-e", "64", "-f", "2", "--budget", "2"))
-
-    def check_fails(self, command, path, says):
-        done = tutti(*command, "--json", path)
-        self.assertEqual(done.returncode, FAILED, done.stderr)
-        for text in (f"tutti {command[0]}: --json: ", f"'{path}'", says):
-            self.assertIn(text, done.stderr)
-        return done
-
-    def test_dev_full(self):
-        for command in self.COMMANDS:
-            with self.subTest(command=command):
-                self.check_fails(command, "/dev/full", "No space left on device")
-
-    def test_a_tiny_file_system(self):
-        with tempfile.TemporaryDirectory() as folder:
-            mount = ["unshare", "--mount", "--map-root-user", "sh", "-ec",
-                     f"mount -t tmpfs -o size=4k none '{folder}'; cd '{folder}'; "
-                     "echo old >out.json; status=0; \"$@\" --json out.json || status=$?; "
-                     "ls; cat out.json; exit $status", "sh"]
-            probe = subprocess.run([*mount, "true"], capture_output=True, text=True, check=False)
-            if probe.returncode != 0:
-                print("skipped: no file system may be mounted here", flush=True)
-                return
-            for command in self.COMMANDS:
-                with self.subTest(command=command):
-                    done = subprocess.run([*mount, TUTTI, *command], capture_output=True,
-                                          text=True, timeout=60, check=False)
-                    self.assertEqual(done.returncode, FAILED, done.stderr)
-                    self.assertRegex(done.stderr, "--json: cannot write 'out.json': No space left")
-                    self.assertEqual(done.stdout.splitlines()[-2:], ["out.json", "old"])
-
-    def test_what_a_link_leads_to_is_replaced_and_the_link_stays(self):
-        with tempfile.TemporaryDirectory() as folder:
-            link, file = os.path.join(folder, "link"), os.path.join(folder, "file")
-            os.symlink("file", link)
-            for _ in range(2):  # where the link leads nowhere yet, and where there is a file
-                done = tutti("explain", "--ranks", "2", "--json", link)
-                self.assertEqual(done.returncode, 0, done.stderr)
-                self.assertTrue(os.path.islink(link))
-                with open(file, encoding="utf-8") as text:
-                    self.assertIn("explanations", json.load(text))
-            self.assertEqual(sorted(os.listdir(folder)), ["file", "link"])
-
-    def test_a_folder_that_does_not_exist_is_known_before_the_work(self):
-        for command in self.COMMANDS:
-            with self.subTest(command=command):
-                done = self.check_fails(command, "/nowhere/out.json", "No such file or directory")
-                self.assertNotIn("all_reduce  ", done.stdout)
-
-    def test_a_folder_is_no_file(self):
-        with tempfile.TemporaryDirectory() as folder:
-            for command in self.COMMANDS:
-                with self.subTest(command=command):
-                    self.check_fails(command, folder, "Is a directory")
-
-
 class WhatItSays(unittest.TestCase):
     def test_help_lists_every_subcommand(self):
         done = tutti("--help")
@@ -363,6 +312,9 @@ class Env(unittest.TestCase):
         self.assertRegex(text, r"TUTTI_ALGO +all_reduce:ring  \(set\)")
         self.assertRegex(text, r"TUTTI_TIMEOUT_MS +1800000  \(default\)")
         self.assertIn("rank 0 of 1, by alone", text)
+
+    def test_a_wrong_tutti_algo_lets_no_start_work(self):
+        self.assertRegex(tutti("env", TUTTI_ALGO="nope").stdout, "no start would work.*TUTTI_ALGO")
 
     def test_shows_budgets_and_this_machine(self):
         text = tutti("env").stdout

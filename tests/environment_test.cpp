@@ -19,7 +19,7 @@
 #include "topology/machine.h"
 #include "transport/bootstrap/environment.h"
 #include "transport/bootstrap/usable_cpus.h"
-#include "transport/control_groups.h"
+#include "transport/resources.h"
 
 using namespace tutti;
 using Catch::Contains;

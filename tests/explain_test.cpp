@@ -22,7 +22,7 @@ std::vector<Plan> plans_of(std::string_view name, int size,
 }
 
 Conditions on_two_cpus(int size) {
-  return conditions_of(shm_caps(size, 2, CrossMemory::kWhereCoresAreShared));
+  return {.caps = shm_caps(size, 2, CrossMemory::kWhereCoresAreShared)};
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ Coefficients nothing_costs() {
 
 Caps caps_of(int size, int cpus) { return shm_caps(size, cpus, CrossMemory::kWhereCoresAreShared); }
 
-Conditions pageable(int size, int cpus) { return conditions_of(caps_of(size, cpus)); }
+Conditions pageable(int size, int cpus) { return {.caps = caps_of(size, cpus)}; }
 
 Conditions mapped(int cores) {
   Caps caps = caps_of(cores, cores);

@@ -155,6 +155,15 @@ class Output(unittest.TestCase):
         done = shell("seq 200000", "-n", "2", "--tag-output")
         self.assertEqual(len(done.stdout.splitlines()), 400000)
 
+    def test_output_that_cannot_be_written_is_an_error(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([TUTTI, "run", "-n", "2", "--tag-output", "echo", "hi"],
+                                  stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+                                  check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr,
+                         "tutti run: standard output: No space left on device\n")
+
     def test_a_reader_that_leaves_ends_the_writers(self):
         done = subprocess.run(["bash", "-c", f"'{TUTTI}' run -n 2 --tag-output yes | head -n 3; "
                                "exit ${PIPESTATUS[0]}"], text=True, capture_output=True,

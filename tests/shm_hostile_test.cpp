@@ -184,7 +184,9 @@ TEST_CASE("segments of another world, too short or not sealed are refused") {
   OwnSegment segment(1, 2);
   CHECK(error_in([&] { PeerSegment(UniqueFd(dup(segment.fd())), 2, 3); }).find("rank 2") == 0);
   CHECK(error_in([&] { PeerSegment(UniqueFd(dup(segment.fd())), 0, 2); }).find("rank 0") == 0);
-  CHECK(error_in([&] { PeerSegment(make_memory_file("short", 4096), 1, 2); }).find("rank 1") == 0);
+  CHECK(error_in([&] {
+          PeerSegment(UniqueFd(dup(MemoryFile("short", 4096).fd())), 1, 2);
+        }).find("rank 1") == 0);
   UniqueFd loose(memfd_create("loose", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   REQUIRE(ftruncate(loose.get(), 64 << 20) == 0);
   CHECK(error_in([&] { PeerSegment(std::move(loose), 1, 2); }).find("could shrink") !=

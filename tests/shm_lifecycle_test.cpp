@@ -158,6 +158,7 @@ TEST_CASE("ranks of different PID namespaces are different, though their numbers
       if (!error.empty()) std::fprintf(stderr, "rank %d: %s\n", world.rank, error.c_str());
       _exit(error.empty() ? 0 : 1);
     }
+    expect(child > 0, "cannot fork");
     int status = 0;
     expect(waitpid(child, &status, 0) == child && status == 0, "the rank failed");
   });

@@ -16,10 +16,9 @@ namespace tutti::test {
 namespace {
 
 World fresh_world(int size) {
-  static std::atomic<int> count{0};
   World world;
   world.size = size;
-  world.address = "transport-test-" + std::to_string(getpid()) + "-" + std::to_string(count++);
+  world.address = fresh_address();
   world.start_timeout = std::chrono::seconds(30);
   world.call_timeout = std::chrono::seconds(30);
   return world;

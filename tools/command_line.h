@@ -6,9 +6,6 @@
 
 namespace tutti {
 
-inline constexpr int kExitFailed = 1;
-inline constexpr int kExitUsage = 2;
-
 /// Runs `tutti ARGUMENTS…`. Returns the exit status.
 int run_command_line(const std::vector<std::string>& arguments);
 

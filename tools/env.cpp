@@ -8,12 +8,13 @@
 #include <cmath>
 #include <string>
 
+#include "collectives/select.h"
 #include "kernels/error.h"
 #include "tools/subcommand.h"
 #include "topology/machine.h"
 #include "transport/bootstrap/environment.h"
 #include "transport/bootstrap/usable_cpus.h"
-#include "transport/control_groups.h"
+#include "transport/resources.h"
 #include "transport/shm/cross_memory.h"
 #include "transport/shm/layout.h"
 
@@ -47,7 +48,9 @@ void print_variables() {
   }
   std::fflush(stdout);  // resolve_world() may write to stderr
   try {
-    const World world = resolve_world(TUTTI_CONFIG_INIT, read_environment());
+    const Environment environment = read_environment();
+    parse_forced(environment.algorithm.value_or(""));
+    const World world = resolve_world(TUTTI_CONFIG_INIT, environment);
     print_row("so this process would be",
               fmt::format("rank {} of {}, by {}", world.rank, world.size, world.launcher));
   } catch (const Error& error) {
@@ -103,11 +106,23 @@ bool can_read_across() {
   return reader > 0 && waitpid(reader, &status, 0) == reader && status == 0;
 }
 
+std::string access_text() {
+  CrossMemory wish{};
+  try {
+    wish = read_environment().cross_memory;
+  } catch (const Error&) {  // print_variables() has said so
+  }
+  if (wish == CrossMemory::kNever)
+    return "never read (TUTTI_CROSS_MEMORY): long messages are staged";
+  if (!can_read_across()) return "cannot be read here: long messages are always staged";
+  return std::string("can be read (process_vm_readv): ") + (wish == CrossMemory::kAlways
+                                                                ? "done (TUTTI_CROSS_MEMORY)"
+                                                                : "done where ranks share cores");
+}
+
 void print_access(const Machine& machine) {
   fmt::print("\nLarge messages\n");
-  print_row("other processes' memory",
-            can_read_across() ? "can be read (process_vm_readv): done where ranks share cores"
-                              : "cannot be read here: long messages are always staged");
+  print_row("other processes' memory", access_text());
   const std::string pages = machine.shared_huge_pages;
   const bool huge =
       pages == "always" || pages == "within_size" || pages == "advise" || pages == "force";

@@ -14,6 +14,7 @@
 #include "collectives/plan_text.h"
 #include "kernels/error.h"
 #include "kernels/names.h"
+#include "tools/json_text.h"
 #include "tools/output_file.h"
 #include "tools/subcommand.h"
 #include "transport/bootstrap/environment.h"
@@ -134,7 +135,7 @@ nlohmann::json json_of(const Explanation& e, const std::string& forced) {
                          {"root", e.key.root},
                          {"ranks", e.size},
                          {"cores", e.conditions.caps.cpus},
-                         {"reason", reason_text(e)},
+                         {"reason", reason_text(e)},  // of the price, whatever is forced
                          {"forced", forced.empty() ? nlohmann::json() : nlohmann::json(forced)},
                          {"candidates", nlohmann::json::array()}};
   for (const Explanation::Row& row : e.rows) {
@@ -166,7 +167,8 @@ std::string Explain::explain_one(const Explanation& e, const std::string& forced
     text += fmt::format("TUTTI_ALGO is set: calls take {} all the same.\n", forced);
   if (asks_for_all(algorithms_) && draw_.empty()) return text;
   if (asks_for_all(algorithms_) || asks_for_auto(algorithms_))
-    return text + plans_of(e, e.rows[0].variant);
+    return text + plans_of(e, forced.empty() ? e.rows[0].variant
+                                             : variant_named(e.key.collective, forced, e.size));
   for (const std::string& name : algorithms_)
     text += plans_of(e, variant_named(e.key.collective, name, e.size));
   return text;
@@ -189,10 +191,10 @@ int Explain::run() {
     const Caps caps = shm_caps(n, cpus, environment.cross_memory);
     const std::string& name = forced[static_cast<std::size_t>(key.collective)];
     if (!name.empty()) variant_named(key.collective, name, n);  // throws where there is none
-    text += explain_one(explain(key, n, conditions_of(caps)), name, all);
+    text += explain_one(explain(key, n, {.caps = caps}), name, all);
   }
   if (json_ != "-") fmt::print("{}", text);
-  if (file) file->write(nlohmann::json({{"explanations", all}}).dump(2) + "\n");
+  if (file) file->write(json_text({{"explanations", all}}, 2) + "\n");
   return 0;
 }
 

@@ -59,8 +59,8 @@ Guard::Guard(const LaunchSpec& spec, const std::vector<Binding>& bindings, Signa
       signals_(signals),
       lifeline_(lifeline),
       input_(input),
-      out_(STDOUT_FILENO),
-      err_(STDERR_FILENO) {
+      out_(STDOUT_FILENO, "standard output"),
+      err_(STDERR_FILENO, "standard error") {
   if (spec.timeout) give_up_ = Clock::now() + *spec.timeout;
 }
 
@@ -74,7 +74,7 @@ int Guard::run() {
   }
   end_leftovers();
   flush();
-  return exit_code_.value_or(0);
+  return exit_code_.value_or(output_lost_ ? 1 : 0);
 }
 
 // ---- Starting ----------------------------------------------------------------------------------
@@ -153,6 +153,11 @@ void Guard::wait_for_news() {
   err_.read_some();
   if (fds[first_writer].revents != 0) out_.write_some();
   if (fds[first_writer + 1].revents != 0) err_.write_some();
+  for (TaggedOutput* output : {&out_, &err_}) {
+    const auto failure = output->take_failure();
+    if (failure) say(*failure);
+    output_lost_ |= failure.has_value();
+  }
 }
 
 void Guard::handle_signals() {

@@ -64,6 +64,7 @@ class Guard {
   std::optional<int> exit_code_;  // of the first failure
   std::optional<Clock::time_point> give_up_, kill_;
   int interruptions_ = 0;
+  bool output_lost_ = false;
   bool abandoned_ = false;  // the process that the guard works for has died
   TaggedOutput out_, err_;
 };

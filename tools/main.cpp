@@ -1,7 +1,9 @@
+// The `tutti` program.
 #include <cstdio>
 #include <exception>
 
 #include "tools/command_line.h"
+#include "tools/subcommand.h"
 
 int main(int argc, char** argv) {
   try {

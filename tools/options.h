@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "transport/bootstrap/world.h"
+
 namespace CLI {
 class App;
 }
@@ -52,8 +54,8 @@ std::size_t parse_bytes(std::string_view option, std::string_view text);
 std::int64_t parse_integer(std::string_view option, std::string_view text, std::int64_t least,
                            std::int64_t most);
 double parse_real(std::string_view option, std::string_view text, double least, double most);
-/// A year: the most that an option in seconds takes.
-inline constexpr double kMostSeconds = 366 * 86400.0;
+/// The most that an option in seconds takes: what a call's timeout is cut to.
+inline constexpr double kMostSeconds = kLongestTimeoutMs / 1000.0;
 /// Splits at commas. Empty items are refused.
 std::vector<std::string> parse_list(std::string_view option, std::string_view text);
 

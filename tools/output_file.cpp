@@ -22,7 +22,8 @@ bool is_special(const std::string& path) {
   return stat(path.c_str(), &found) == 0 && !S_ISREG(found.st_mode);
 }
 
-/// Where a symbolic link leads, so that the file is replaced and not the link.
+/// Where a symbolic link leads, so that the file is replaced and not the link. A loop leads to one
+/// of its links.
 std::string resolved(const std::string& path) {
   constexpr int kMostLinks = 40;  // as the kernel
   std::filesystem::path file = path;
@@ -32,7 +33,10 @@ std::string resolved(const std::string& path) {
   return file.string();
 }
 
-mode_t usual_mode() {
+/// That of the file which is replaced, or a new one's.
+mode_t mode_of(const std::string& path) {
+  struct stat found {};
+  if (stat(path.c_str(), &found) == 0) return found.st_mode & 07777;
   const mode_t mask = umask(0);
   umask(mask);
   return 0666 & ~mask;
@@ -47,6 +51,8 @@ OutputFile::OutputFile(std::string option, std::string path)
   } else if (is_special(path_)) {
     fd_ = open(path_.c_str(), O_WRONLY | O_CLOEXEC);
   } else {
+    std::error_code none;
+    if (std::filesystem::is_symlink(target_, none)) errno = ELOOP, fail("cannot write");
     // Only a look: the work may take long, and a signal that ends it must leave nothing behind.
     create_beside();
     remove_beside();
@@ -92,7 +98,7 @@ void OutputFile::write(const std::string& text) {
   if (fd_ < 0) create_beside();
   write_all(text);
   if (!temporary_.empty()) {
-    if (fchmod(fd_, usual_mode()) != 0 || fsync(fd_) != 0) fail("cannot write");
+    if (fchmod(fd_, mode_of(target_)) != 0 || fsync(fd_) != 0) fail("cannot write");
     if (std::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot replace");
     temporary_.clear();
   }

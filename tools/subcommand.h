@@ -13,6 +13,10 @@
 
 namespace tutti {
 
+/// Exit statuses, besides 0.
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitUsage = 2;
+
 class Subcommand {
  public:
   virtual ~Subcommand() = default;

@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <system_error>
 
 namespace tutti {
 namespace {
@@ -59,8 +60,8 @@ TaggedOutput::Heard TaggedOutput::read_from(Source& source) {
 }
 
 void TaggedOutput::put_line(Source& source, std::size_t length) {
-  queue_ += source.tag;
-  queue_.append(source.line, 0, length);
+  if (!lost_) queue_ += source.tag;
+  if (!lost_) queue_.append(source.line, 0, length);
   source.line.erase(0, length);
 }
 
@@ -76,9 +77,13 @@ void TaggedOutput::write_some() {
   const ssize_t written = write(to_, queue_.data(), piece);
   if (written > 0) queue_.erase(0, static_cast<std::size_t>(written));
   if (written >= 0 || errno == EAGAIN || errno == EINTR) return;
-  // Nobody reads any more: the ranks shall learn it as they would without us, by SIGPIPE.
-  sources_.clear();
   queue_.clear();
+  if (errno == EPIPE) {
+    sources_.clear();  // closes the pipes
+    return;
+  }
+  lost_ = true;
+  failure_ = std::string(name_) + ": " + std::generic_category().message(errno);
 }
 
 void TaggedOutput::close() {

@@ -1,7 +1,9 @@
 // The output of many ranks on one stream: whole lines, each with its rank before it.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "transport/unique_fd.h"
@@ -13,7 +15,8 @@ namespace tutti {
 /// more is read from the ranks.
 class TaggedOutput {
  public:
-  explicit TaggedOutput(int to) : to_(to) {}
+  /// `name`: "standard output", for errors.
+  TaggedOutput(int to, const char* name) : to_(to), name_(name) {}
 
   /// `rank`'s output comes from `from` from now on.
   void add(int rank, UniqueFd from);
@@ -30,6 +33,10 @@ class TaggedOutput {
   void read_some();
   /// Writes a piece that fits without blocking once the stream has been polled.
   void write_some();
+
+  /// Why output was lost, once: "standard output: No space left on device". Nobody reading any more
+  /// is no reason: the ranks learn it by SIGPIPE, as they would without us.
+  std::optional<std::string> take_failure() { return std::exchange(failure_, std::nullopt); }
 
   /// Whether all sources have ended and everything is written.
   bool done() const { return sources_.empty() && queue_.empty(); }
@@ -51,8 +58,11 @@ class TaggedOutput {
   void end_line(Source& source);
 
   const int to_;
+  const char* const name_;
   std::vector<Source> sources_;
   std::string queue_;  // whole lines to write
+  bool lost_ = false;  // what the ranks write is read, and goes nowhere
+  std::optional<std::string> failure_;
 };
 
 }  // namespace tutti

@@ -15,6 +15,7 @@
 
 #include "collectives/verify/sweep.h"
 #include "kernels/error.h"
+#include "tools/json_text.h"
 #include "tools/output_file.h"
 #include "tools/subcommand.h"
 #include "transport/bootstrap/usable_cpus.h"
@@ -180,7 +181,7 @@ int Verify::run() {
                seconds.count(), what.threads,
                sum.failed == 0 ? "all proven" : fmt::format("{} WRONG", sum.failed));
   }
-  if (file) file->write(json_of(what, rows).dump(2) + "\n");
+  if (file) file->write(json_text(json_of(what, rows), 2) + "\n");
   return sum.failed == 0 && sum.cases > 0 ? 0 : 1;
 }
 

@@ -1,9 +1,12 @@
 #include <hwloc.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <string>
+#include <system_error>
 
 #include "kernels/error.h"
 #include "topology/loaded.h"
@@ -15,6 +18,11 @@ void HwlocCloser::operator()(hwloc_topology* topology) const { hwloc_topology_de
 void HwlocCloser::operator()(hwloc_bitmap_s* set) const { hwloc_bitmap_free(set); }
 
 LoadedTopology load_topology() {
+  // hwloc 2.9 asks for ever, with a longer mask each time, where this is refused.
+  cpu_set_t mask;
+  if (sched_getaffinity(0, sizeof mask, &mask) != 0 && errno != EINVAL)
+    throw Error(TUTTI_SYSTEM, std::string("the system refuses sched_getaffinity(): ") +
+                                  std::generic_category().message(errno));
   hwloc_topology_t raw = nullptr;
   if (hwloc_topology_init(&raw) != 0) throw Error(TUTTI_SYSTEM, "hwloc cannot be initialised");
   LoadedTopology topology(raw);

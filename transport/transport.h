@@ -16,6 +16,7 @@
 
 #include "kernels/error.h"
 #include "kernels/reduce.h"
+#include "transport/bootstrap/world.h"
 
 namespace tutti {
 
@@ -140,9 +141,6 @@ class Transport {
   /// them reads this rank's memory. Every later call of theirs fails with this cause.
   virtual void abandon(const Error& cause) noexcept = 0;
 };
-
-struct World;
-enum class CrossMemory : std::uint8_t;  // bootstrap/world.h
 
 /// What the transport of `size` ranks on `cpus` CPUs of one host can do.
 Caps shm_caps(int size, int cpus, CrossMemory cross_memory);

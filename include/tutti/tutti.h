@@ -45,7 +45,8 @@ enum {
   TUTTI_MISMATCH = 2,    /* the ranks made different calls; the communicator is unusable */
   TUTTI_TIMEOUT = 3,     /* the deadline passed; the communicator is unusable */
   TUTTI_PEER_FAILED = 4, /* a rank died or froze; the communicator is unusable */
-  TUTTI_NO_MEMORY = 5,   /* memory or another resource of this machine is used up */
+  TUTTI_NO_MEMORY = 5,   /* memory or another resource of this machine is used up; from a
+                            collective call: on some rank, and the communicator is unusable */
   TUTTI_UNSUPPORTED = 6, /* valid, but not offered for these arguments */
   TUTTI_SYSTEM = 7,      /* the operating system refused something */
   TUTTI_NOT_FOUND = 8,   /* no such entry (tutti_candidate past the end, an unknown algorithm) */
@@ -142,7 +143,8 @@ tutti_status tutti_version(int32_t *version);
 
 /** Stores a pointer to `bytes` of registered memory, zeroed, aligned to a page: peers on this host
  *  read it directly, which is the fastest way to pass large arrays. Local, not collective. 0 bytes
- *  give a unique pointer. Errors: TUTTI_NO_MEMORY. */
+ *  give a unique pointer. Errors: TUTTI_INVALID (bytes above PTRDIFF_MAX), TUTTI_NO_MEMORY,
+ *  TUTTI_SYSTEM. */
 tutti_status tutti_alloc(void **pointer, size_t bytes, tutti_comm *comm);
 
 /** Gives memory from tutti_alloc() back. NULL is allowed. Errors: TUTTI_INVALID (not a pointer
@@ -176,7 +178,7 @@ typedef struct tutti_options {
 /** Combines `count` elements of `send` over all ranks with `op`, and leaves the result in `recv` on
  *  each: the same bits everywhere. In place if send == recv; otherwise the two must not overlap.
  *  Blocks until recv is complete and send may be changed. Errors: TUTTI_INVALID, TUTTI_NOT_FOUND
- *  (algorithm), TUTTI_MISMATCH, TUTTI_TIMEOUT, TUTTI_PEER_FAILED. */
+ *  (algorithm), TUTTI_MISMATCH, TUTTI_TIMEOUT, TUTTI_PEER_FAILED, TUTTI_NO_MEMORY. */
 tutti_status tutti_all_reduce(const void *send, void *recv, size_t count, tutti_dtype dtype,
                               tutti_op op, tutti_comm *comm, const tutti_options *options);
 

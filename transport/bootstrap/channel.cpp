@@ -76,6 +76,7 @@ ssize_t receive_some(int fd, msghdr& header) {
     const bool end = got == 0 || (got < 0 && errno == ECONNRESET);
     if (!(end && !end_seen) && !(got < 0 && errno == EINTR)) return got;
     end_seen = end_seen || end;
+    if (got == 0) detach(header);  // an empty message may carry some, too: they are closed
     header = blank;
   }
 }
@@ -138,8 +139,9 @@ Received Channel::receive(Message& message, bool with_fds) const {
   }
   const ssize_t got = receive_some(fd(), header);
   if (got < 0 && errno == EAGAIN) return Received::kNothing;
-  if (got <= 0) return Received::kClosed;
+  if (got < 0) return Received::kClosed;
   message.fds = detach(header);
+  if (got == 0) return Received::kClosed;
 
   const auto bytes = static_cast<std::size_t>(got);
   if (bytes < kGreetingBytes || head.magic != kMagic) return Received::kMalformed;

@@ -101,6 +101,9 @@ std::optional<std::string> foreign_launcher() {
     const auto value = get(name);
     if (value && std::atoi(value->c_str()) > 1) return std::string(name) + " is " + *value;
   }
+  const auto torch_size = get("WORLD_SIZE");
+  if (torch_size && std::atoi(torch_size->c_str()) > 1 && get("MASTER_ADDR") && !get("RANK"))
+    return "WORLD_SIZE is " + *torch_size + " and RANK is not set";
   return std::nullopt;
 }
 

@@ -24,7 +24,7 @@ constexpr auto kGrace = milliseconds(1000);
 
 // Abstract sockets do not reach further.
 constexpr const char* kSameNetwork =
-    " (is it in the same network namespace, and its TUTTI_ADDR the same?)";
+    " (is it of the same user, in the same network namespace, and its TUTTI_ADDR the same?)";
 
 void nap(milliseconds& length) {
   std::this_thread::sleep_for(length);

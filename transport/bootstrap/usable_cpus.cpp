@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <limits>
 
-#include "transport/control_groups.h"
+#include "transport/resources.h"
 
 namespace tutti {
 namespace {

@@ -22,6 +22,10 @@ inline constexpr int kMaxHostRanks = 1024;
 /// else these are staged in shared memory. Where cores are shared it spares the ranks taking turns
 /// while a message passes. What one rank forbids, or else asks for, holds for all.
 enum class CrossMemory : std::uint8_t { kWhereCoresAreShared, kAlways, kNever };
+constexpr bool reads_across(CrossMemory wish, bool cores_are_shared) {
+  return wish == CrossMemory::kAlways ||
+         (wish == CrossMemory::kWhereCoresAreShared && cores_are_shared);
+}
 
 /// Longer timeouts are cut to this one, a year: more milliseconds than that do not fit a clock.
 inline constexpr std::int64_t kLongestTimeoutMs = std::int64_t{1000} * 3600 * 24 * 365;

@@ -29,13 +29,13 @@ void futex_wait(std::atomic<std::uint32_t>& word, int flags, std::uint32_t seen,
 }  // namespace
 
 Control::Control(int size)
-    : fd_(make_memory_file("tutti-control", control_bytes(size))),
-      memory_(fd_.get(), 0, control_bytes(size), Mapping::Access::kReadWrite) {}
+    : file_("tutti-control", control_bytes(size)),
+      memory_(file_.fd(), 0, control_bytes(size), Mapping::Access::kReadWrite) {}
 
-Control::Control(UniqueFd fd, int size) : fd_(std::move(fd)) {
-  if (file_bytes(fd_.get()) < control_bytes(size))
+Control::Control(UniqueFd fd, int size) : file_(std::move(fd)) {
+  if (file_.bytes() < control_bytes(size))
     throw Error(TUTTI_SYSTEM, "rank 0's control file is too short");
-  memory_ = Mapping(fd_.get(), 0, control_bytes(size), Mapping::Access::kReadWrite);
+  memory_ = Mapping(file_.fd(), 0, control_bytes(size), Mapping::Access::kReadWrite);
 }
 
 void wake(RankControl& rank) {

@@ -16,14 +16,14 @@ class Control {
   /// Anybody else's. Throws also if the file is too short.
   Control(UniqueFd fd, int size);
 
-  int fd() const { return fd_.get(); }
+  int fd() const { return file_.fd(); }
   ControlHeader& header() { return *reinterpret_cast<ControlHeader*>(memory_.data()); }
   RankControl& of(int rank) {
     return reinterpret_cast<RankControl*>(memory_.data() + sizeof(ControlHeader))[rank];
   }
 
  private:
-  UniqueFd fd_;
+  MemoryFile file_;
   Mapping memory_;
 };
 
@@ -44,10 +44,11 @@ inline void light_fence(bool membarrier) {
 void heavy_fence(bool membarrier);
 
 /// Wakes the rank if it is asleep. Call after the store that it should see. Costs a load if it is
-/// awake. `light`: a light fence is between the two, and not a full one; partner: Waiter::arm().
+/// awake. `full_fence`: between the two; else the partner, Waiter::arm(), must have a heavy fence,
+/// or a rank that falls asleep meanwhile hears of the store when its slice ends.
 void wake(RankControl& rank);
-inline void wake_if_asleep(RankControl& rank, bool light) {
-  light_fence(light);
+inline void wake_if_asleep(RankControl& rank, bool full_fence) {
+  light_fence(!full_fence);
   // relaxed: partner is Waiter::arm(), see above
   if (rank.asleep.load(std::memory_order_relaxed) != 0) wake(rank);
 }

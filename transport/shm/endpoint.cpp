@@ -16,8 +16,8 @@ std::size_t block_of(std::size_t stage_bytes) {
 
 }  // namespace
 
-ShmEndpoint::ShmEndpoint(Progress& progress, const PeerLink& link)
-    : progress_(progress),
+ShmEndpoint::ShmEndpoint(SharedCounts& progress, const PeerLink& link)
+    : counts_(progress),
       link_(link),
       staging_{StagingPool(link.mine->staging, kStagingBlockBytes),
                StagingPool(link.stage, block_of(link.stage.size()))},
@@ -31,7 +31,7 @@ bool ShmEndpoint::post(int lane, std::uint32_t call_hash, std::span<const Piece>
     return false;
   }
   if (out(lane).pending()) [[unlikely]]
-    ++progress_.pending;
+    ++counts_.pending;
   return true;
 }
 
@@ -67,7 +67,7 @@ bool ShmEndpoint::push() {
       for (Outbox& other : out_) other.collect();  // what it waits for
       missed();
     } else {
-      --progress_.pending;
+      --counts_.pending;
     }
   }
   return moved;
@@ -84,9 +84,9 @@ void ShmEndpoint::unclaim() {
 bool ShmEndpoint::claimed() const {
   return std::any_of(std::begin(link_.theirs->receipts), std::end(link_.theirs->receipts),
                      [](const Receipt& receipt) {
-                       // acquire: partner is Inbox::unclaim(), after whose reads we go on;
-                       // seq_cst: see Inbox::claim()
-                       return receipt.claim.load(std::memory_order_seq_cst) != 0;
+                       // acquire: partner is Inbox::unclaim(), after whose reads we go on. The
+                       // caller has made a heavy fence: partner is the light one of Inbox::claim().
+                       return receipt.claim.load(std::memory_order_acquire) != 0;
                      });
 }
 

@@ -11,14 +11,14 @@
 namespace tutti {
 
 /// What the endpoints of a rank have in common.
-struct Progress {
+struct SharedCounts {
   std::uint64_t idles = 1;  // calls of Transport::idle(), plus 1
   int pending = 0;          // lanes that have something left to announce
 };
 
 class ShmEndpoint final : public Endpoint {
  public:
-  ShmEndpoint(Progress& progress, const PeerLink& link);
+  ShmEndpoint(SharedCounts& progress, const PeerLink& link);
 
   bool post(int lane, std::uint32_t call_hash, std::span<const Piece> pieces) override;
   bool drained(int lane, std::uint32_t lag) override;
@@ -39,20 +39,20 @@ class ShmEndpoint final : public Endpoint {
 
   const PeerLink& link() const { return link_; }
   /// Whether this rank waited for this peer just before the last idle().
-  bool awaited() const { return missed_at_ + 1 == progress_.idles; }
+  bool awaited() const { return missed_at_ + 1 == counts_.idles; }
   std::uint64_t missed_at() const { return missed_at_; }
 
  private:
   Outbox& out(int lane) { return out_[static_cast<std::size_t>(lane)]; }
   Inbox& in(int lane) { return in_[static_cast<std::size_t>(lane)]; }
-  void missed() { missed_at_ = progress_.idles; }
+  void missed() { missed_at_ = counts_.idles; }
 
-  Progress& progress_;
+  SharedCounts& counts_;
   const PeerLink link_;
   Staging staging_;
   std::array<Outbox, kLanes> out_;
   std::array<Inbox, kLanes> in_;
-  std::uint64_t missed_at_ = 0;  // progress_.idles when something was not there last
+  std::uint64_t missed_at_ = 0;  // counts_.idles when something was not there last
 };
 
 }  // namespace tutti

@@ -31,8 +31,7 @@ void FaultBoard::report(tutti_status status, std::string_view text) {
   header.fault_text[length] = '\0';
   const Fault fault{status, rank_};
   std::uint64_t none = 0;
-  // seq_cst: a reader claims memory, then looks here; see Inbox::claim() and
-  // ShmTransport::abandon()
+  // A reader claims memory, then looks here; the order of the two: ShmTransport::await_readers().
   if (!control_.header().fault.compare_exchange_strong(none, fault.pack())) return;
   for (int rank = 0; rank < header.size; ++rank) ring(control_.of(rank));
 }

@@ -208,7 +208,7 @@ void Inbox::consume() {
   // release: our reads come before; partner: Outbox::refresh()
   receipt_.consumed.store(next_, std::memory_order_release);
   ++next_;
-  wake_if_asleep(*link_.control, link_.light);
+  wake_if_asleep(*link_.control, link_.fences_posts);
 }
 
 /// Says that we are reading the peer's user memory. From now on the peer's abandon() waits for us;

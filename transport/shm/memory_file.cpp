@@ -3,8 +3,11 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
+#include <string>
 #include <utility>
 
 #include "kernels/error.h"
@@ -12,23 +15,101 @@
 
 namespace tutti {
 
-UniqueFd make_memory_file(const char* name, std::size_t bytes) {
+namespace {
+
+/// While it lives, growing a file past RLIMIT_FSIZE is an error and no signal.
+class WithoutSizeSignal {
+ public:
+  WithoutSizeSignal() {
+    sigset_t pending;
+    sigemptyset(&signal_);
+    sigaddset(&signal_, SIGXFSZ);
+    pending_before_ = sigpending(&pending) == 0 && sigismember(&pending, SIGXFSZ) == 1;
+    pthread_sigmask(SIG_BLOCK, &signal_, &before_);
+  }
+  ~WithoutSizeSignal() {
+    constexpr timespec kNoTime{};
+    if (!pending_before_) sigtimedwait(&signal_, nullptr, &kNoTime);
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  WithoutSizeSignal(const WithoutSizeSignal&) = delete;
+  WithoutSizeSignal& operator=(const WithoutSizeSignal&) = delete;
+
+ private:
+  sigset_t signal_, before_;
+  bool pending_before_ = false;
+};
+
+/// 0 or errno.
+int resize(int fd, std::size_t bytes) {
+  const WithoutSizeSignal error;
+  return ftruncate(fd, static_cast<off_t>(bytes)) == 0 ? 0 : errno;
+}
+
+UniqueFd make_file(const char* name, std::size_t bytes) {
   UniqueFd fd(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) throw system_error("creating a shared memory file", errno);
-  if (ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0)
+  if (const int cause = resize(fd.get(), bytes); cause != 0)
     throw Error(
         TUTTI_NO_MEMORY,
-        errno_text("sizing a shared memory file to " + std::to_string(bytes) + " bytes", errno));
+        errno_text("sizing a shared memory file to " + std::to_string(bytes) + " bytes", cause));
   if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) != 0)
     throw Error(TUTTI_SYSTEM, errno_text("sealing a shared memory file", errno));
   return fd;
 }
 
-std::size_t file_bytes(int fd) {
+}  // namespace
+
+MemoryFile::MemoryFile(UniqueFd fd) : fd_(std::move(fd)) {
   struct stat status {};
-  if (fstat(fd, &status) != 0 || status.st_size < 0)
+  if (fstat(fd_.get(), &status) != 0)
+    throw Error(TUTTI_SYSTEM, errno_text("looking at a shared memory file", errno));
+  device_ = status.st_dev;
+  inode_ = status.st_ino;
+}
+
+MemoryFile::MemoryFile(const char* name, std::size_t bytes) : MemoryFile(make_file(name, bytes)) {}
+
+MemoryFile::~MemoryFile() {
+  if (fd_ && !intact()) fd_.release();
+}
+
+bool MemoryFile::intact() const {
+  struct stat status {};
+  return fstat(fd_.get(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_;
+}
+
+int MemoryFile::fd() const {
+  if (!intact())
+    throw Error(TUTTI_SYSTEM, "the program has closed descriptor " + std::to_string(fd_.get()) +
+                                  ", which is Tutti's shared memory");
+  return fd_.get();
+}
+
+std::size_t MemoryFile::bytes() const {
+  struct stat status {};
+  if (fstat(fd(), &status) != 0 || status.st_size < 0)
     throw Error(TUTTI_SYSTEM, errno_text("asking for the size of a shared memory file", errno));
   return static_cast<std::size_t>(status.st_size);
+}
+
+int MemoryFile::provide(std::size_t offset, std::size_t bytes) {
+  const int file = fd();
+  if (offset + bytes > this->bytes()) {
+    if (const int cause = resize(file, offset + bytes); cause != 0) return cause;
+  }
+  int cause = EINTR;
+  while (cause == EINTR) {
+    const WithoutSizeSignal error;
+    cause =
+        fallocate(file, 0, static_cast<off_t>(offset), static_cast<off_t>(bytes)) == 0 ? 0 : errno;
+  }
+  return cause;
+}
+
+bool MemoryFile::drop(std::size_t offset, std::size_t bytes) {
+  return intact() && fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                               static_cast<off_t>(offset), static_cast<off_t>(bytes)) == 0;
 }
 
 Mapping::Mapping(int fd, std::size_t offset, std::size_t bytes, Access access) : bytes_(bytes) {

@@ -164,7 +164,7 @@ void Outbox::publish(Line& line, std::size_t bytes) {
   ++next_;
   // partner: Inbox::arrived(), which may read the payload once it sees the word
   line.word.store(word, std::memory_order_release);
-  wake_if_asleep(*link_.control, link_.light);
+  wake_if_asleep(*link_.control, link_.fences_posts);
   // The peer, which has read the next line a round ago, does not look at it yet: taking it over now
   // spares the next message, which is probably as long as this one, half of its way.
   const auto* const next = reinterpret_cast<const std::byte*>(&lines_[next_ % kWindow]);

@@ -19,7 +19,7 @@ struct PeerLink {
   bool same_process = false;
   std::size_t cross_from = kNeverCross;  // longer messages to it are so read; others are staged
   bool membarrier = true;        // every rank has it, so that what seldom happens pays for order
-  bool light = true;             // false: it has not, and ranks sleep often, so each post is fenced
+  bool fences_posts = false;     // it has not, and ranks sleep often: each post is fenced
   int polls = 0;                 // further looks at a line that has not come yet
   Edge* mine = nullptr;          // what this rank writes: in its own segment
   const Edge* theirs = nullptr;  // what the peer writes: in the peer's segment

@@ -5,12 +5,11 @@
 #include <sys/sysinfo.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <string>
 #include <utility>
 
 #include "kernels/error.h"
-#include "transport/control_groups.h"
+#include "transport/resources.h"
 #include "transport/system_error.h"
 
 namespace tutti {
@@ -41,10 +40,9 @@ Mapping map_own(int fd, std::size_t arena_begin) {
 
 OwnSegment::OwnSegment(int rank, int size)
     : layout_(SegmentLayout::of(size)),
-      fd_(make_memory_file("tutti-segment", layout_.arena)),
-      memory_(map_own(fd_.get(), layout_.arena)),
-      extents_(memory_.bytes() - layout_.arena),
-      file_bytes_(layout_.arena) {
+      file_("tutti-segment", layout_.arena),
+      memory_(map_own(file_.fd(), layout_.arena)),
+      extents_(memory_.bytes() - layout_.arena) {
   header().magic = kSegmentMagic;
   header().rank = rank;
   header().size = size;
@@ -63,26 +61,17 @@ void* OwnSegment::allocate(std::size_t bytes) {
   if (wanted > memory_left().value_or(wanted))
     throw refuse("more than this process's control group (container) may take yet");
   const std::size_t alignment = bytes >= kHugePageBytes ? kHugePageBytes : kPageBytes;
+  file_.fd();  // throws where it was closed
   const auto offset = extents_.take(bytes, alignment);
   if (!offset) throw refuse("the arena is full");
   const std::size_t begin = layout_.arena + *offset;
   const std::size_t length =
       (std::max<std::size_t>(bytes, 1) + kPageBytes - 1) / kPageBytes * kPageBytes;
-  int result = 0;
-  if (begin + length > file_bytes_) {
-    result = ftruncate(fd_.get(), static_cast<off_t>(begin + length));
-    if (result == 0) file_bytes_ = begin + length;
-  }
   // Now, not when touched: a full machine is an error here and not a signal later.
-  while (result == 0 &&
-         (result = fallocate(fd_.get(), 0, static_cast<off_t>(begin),
-                             static_cast<off_t>(length))) != 0 &&
-         errno == EINTR)
-    result = 0;
-  if (result != 0) {
-    const std::string why = errno_text("the system refuses", errno);
-    deallocate(memory_.data() + begin);
-    throw refuse(why);
+  if (const int cause = file_.provide(begin, length); cause != 0) {
+    file_.drop(begin, length);
+    extents_.give(*offset);
+    throw refuse(errno_text("the system refuses", cause));
   }
   return memory_.data() + begin;
 }
@@ -93,8 +82,7 @@ void OwnSegment::deallocate(void* pointer) {
   const auto bytes = extents_.give(offset);
   if (!bytes) throw Error(TUTTI_INVALID, "the pointer is not from tutti_alloc(), or freed already");
   // Best effort: a refusal keeps the pages, and allocate() would hand out old bytes; so zero them.
-  if (fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                static_cast<off_t>(layout_.arena + offset), static_cast<off_t>(*bytes)) != 0)
+  if (!file_.drop(layout_.arena + offset, *bytes))
     std::fill_n(static_cast<std::byte*>(pointer), *bytes, std::byte{0});
 }
 
@@ -105,14 +93,14 @@ std::optional<std::size_t> OwnSegment::registered(const std::byte* data) const {
 }
 
 PeerSegment::PeerSegment(UniqueFd fd, int rank, int size)
-    : layout_(SegmentLayout::of(size)), fd_(std::move(fd)), file_bytes_(file_bytes(fd_.get())) {
+    : layout_(SegmentLayout::of(size)), file_(std::move(fd)), file_bytes_(file_.bytes()) {
   const auto refuse = [&](const char* why) -> Error {
     return Error(TUTTI_SYSTEM, "rank " + std::to_string(rank) + "'s segment " + why);
   };
   if (file_bytes_ < layout_.arena) throw refuse("is too short");
-  const int seals = fcntl(fd_.get(), F_GET_SEALS);
+  const int seals = fcntl(file_.fd(), F_GET_SEALS);
   if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) throw refuse("could shrink");
-  front_ = Mapping(fd_.get(), 0, layout_.transit + kTransitBytes, Mapping::Access::kRead);
+  front_ = Mapping(file_.fd(), 0, layout_.transit + kTransitBytes, Mapping::Access::kRead);
   base_ = front_.data();
   if (header().magic != kSegmentMagic || header().rank != rank || header().size != size)
     throw refuse("is of another world or version");
@@ -128,8 +116,7 @@ bool PeerSegment::inside(std::uint64_t offset, std::uint64_t bytes) {
   if (offset < layout_.arena || offset >= kMaxSegmentBytes) return false;
   const auto fits = [&] { return offset <= file_bytes_ && bytes <= file_bytes_ - offset; };
   if (fits()) return true;
-  file_bytes_ =
-      file_bytes(owner_ ? owner_->fd() : fd_.get());  // it may have grown; it never shrinks
+  file_bytes_ = owner_ ? owner_->file_bytes() : file_.bytes();  // it may have grown
   return fits();
 }
 
@@ -143,7 +130,7 @@ std::span<const std::byte> PeerSegment::at(std::uint64_t offset, std::uint64_t b
   constexpr std::size_t kMappedBytes = kArenaWindowBytes + kClaimBytes;
   if (windows_.size() <= window) windows_.resize(window + 1);
   if (!windows_[window]) {
-    windows_[window] = Mapping(fd_.get(), layout_.arena + window * kArenaWindowBytes, kMappedBytes,
+    windows_[window] = Mapping(file_.fd(), layout_.arena + window * kArenaWindowBytes, kMappedBytes,
                                Mapping::Access::kRead);
     madvise(windows_[window].data(), kMappedBytes, MADV_HUGEPAGE);  // a wish, as in OwnSegment
   }

@@ -19,7 +19,8 @@ class OwnSegment {
   /// Throws TUTTI_NO_MEMORY, TUTTI_SYSTEM.
   OwnSegment(int rank, int size);
 
-  int fd() const { return fd_.get(); }
+  int fd() const { return file_.fd(); }
+  std::size_t file_bytes() const { return file_.bytes(); }
   const std::byte* base() const { return memory_.data(); }
   SegmentHeader& header() { return *reinterpret_cast<SegmentHeader*>(memory_.data()); }
   Edge& edge(int peer) {
@@ -41,7 +42,8 @@ class OwnSegment {
   /// Bytes from `data` to the end of its block of registered memory; none for other memory.
   std::optional<std::size_t> registered(const std::byte* data) const;
 
-  /// Registered memory: zeroed, aligned to a page, present. Throws TUTTI_NO_MEMORY.
+  /// Registered memory: zeroed, aligned to a page, present. Throws TUTTI_NO_MEMORY, and
+  /// TUTTI_SYSTEM where the program has closed the file.
   void* allocate(std::size_t bytes);
   /// Throws TUTTI_INVALID if `pointer` is not from allocate(). Peers' mappings stay valid and read
   /// zeros.
@@ -49,10 +51,9 @@ class OwnSegment {
 
  private:
   SegmentLayout layout_;
-  UniqueFd fd_;
+  MemoryFile file_;
   Mapping memory_;  // everything, with address space for all that the arena may become
   Extents extents_;
-  std::size_t file_bytes_;
 };
 
 /// A peer's side. One thread at a time.
@@ -83,7 +84,7 @@ class PeerSegment {
   SegmentLayout layout_;
   // Shared: ranks that are threads of one process read one mapping, whoever of them leaves first.
   std::shared_ptr<OwnSegment> owner_;
-  UniqueFd fd_;
+  MemoryFile file_;
   Mapping front_;                 // header to transit
   std::vector<Mapping> windows_;  // of the arena, mapped when first read
   const std::byte* base_ = nullptr;

@@ -52,7 +52,7 @@ ShmTransport::ShmTransport(const World& world, Joined joined, std::unique_ptr<Li
   for (int peer = 0; peer < size_; ++peer)
     if (peer != rank_)
       endpoints_[static_cast<std::size_t>(peer)] =
-          std::make_unique<ShmEndpoint>(progress_, link_to(peer));
+          std::make_unique<ShmEndpoint>(counts_, link_to(peer));
   if (joined_.cross_memory && world.warnings) warn_of_copies();
 }
 
@@ -64,7 +64,7 @@ PeerLink ShmTransport::link_to(int peer) {
   link.pid = joined_.pids[index];
   link.same_process = joined_.same_process[index];
   link.membarrier = joined_.membarrier;
-  link.light = joined_.membarrier || !joined_.oversubscribed();
+  link.fences_posts = !joined_.membarrier && joined_.oversubscribed();
   link.polls = joined_.oversubscribed() ? 0 : kPolls;
   link.mine = &own().edge(peer);
   link.theirs = &segment.edge(rank_);
@@ -160,7 +160,7 @@ void ShmTransport::look_for_leavers() {
     if (leaver_ == endpoint->link().rank && endpoint->missed_at() >= leaver_seen_)
       faults_.fail(TUTTI_PEER_FAILED, endpoint->link().name() + " left the world");
     leaver_ = endpoint->link().rank;
-    leaver_seen_ = progress_.idles;
+    leaver_seen_ = counts_.idles;
     return;
   }
 }
@@ -258,10 +258,7 @@ ShmTransport::~ShmTransport() {
 }
 
 Caps shm_caps(int size, int cpus, CrossMemory cross_memory) {
-  const bool oversubscribed = size > cpus;
-  return caps_of(size, cpus,
-                 cross_memory == CrossMemory::kAlways ||
-                     (cross_memory == CrossMemory::kWhereCoresAreShared && oversubscribed));
+  return caps_of(size, cpus, reads_across(cross_memory, size > cpus));
 }
 
 std::unique_ptr<Transport> start_shm_transport(const World& world, Rendezvous* rendezvous) {

@@ -31,9 +31,9 @@ class ShmTransport final : public Transport {
   }
   void deallocate(void* pointer) override { own().deallocate(pointer); }
   void begin(const CallRecord& call, std::chrono::milliseconds timeout) override;
-  bool progress() override { return progress_.pending != 0 && push_all(); }
+  bool progress() override { return counts_.pending != 0 && push_all(); }
   void idle() override {
-    ++progress_.idles;
+    ++counts_.idles;
     if (waiter_.pause()) look();
   }
   void busy() override { waiter_.reset(); }
@@ -64,7 +64,7 @@ class ShmTransport final : public Transport {
   const Caps caps_;
   Joined joined_;
   FaultBoard faults_;
-  Progress progress_;
+  SharedCounts counts_;
   std::vector<std::unique_ptr<ShmEndpoint>> endpoints_;  // by rank; own: null
 
   // Waiting.
@@ -74,7 +74,7 @@ class ShmTransport final : public Transport {
   bool clock_runs_ = false;  // since waiting_since_, in this call
   Clock::time_point waiting_since_{}, next_report_{};
   int leaver_ = -1;                // a rank that left while we waited for it
-  std::uint64_t leaver_seen_ = 0;  // when we saw that, in progress_.idles
+  std::uint64_t leaver_seen_ = 0;  // when we saw that, in counts_.idles
 
   std::unique_ptr<LifeThread> life_;  // last: it ends first
 };

@@ -109,19 +109,20 @@ void Start::exchange() {
     throw Error(TUTTI_INTERNAL, "the rendezvous lost a rank's card");
   CpuMask cpus(kMaskWords);
   std::uint64_t quota = kMaskWords * 64;
-  bool always = false, never = false;
+  CrossMemory wish = CrossMemory::kWhereCoresAreShared;
   for (int peer = 0; peer < world_.size; ++peer) {
     Card& card = cards[static_cast<std::size_t>(peer)];
     const CardText text = read_card(card, peer);
     joined_.membarrier = joined_.membarrier && text.membarrier != 0;
     for (std::size_t word = 0; word < kMaskWords; ++word) cpus[word] |= text.cpus[word];
     quota = std::min(quota, text.quota);
-    always = always || text.cross_memory == static_cast<std::uint64_t>(CrossMemory::kAlways);
-    never = never || text.cross_memory == static_cast<std::uint64_t>(CrossMemory::kNever);
+    // The strictest: kNever is the greatest, and a peer's number may be any.
+    const auto theirs = std::min<std::uint64_t>(text.cross_memory, 2);
+    wish = std::max(wish, static_cast<CrossMemory>(theirs));
     if (peer != world_.rank) meet_peer(peer, std::move(card));
   }
   joined_.cpus = std::max(std::min(count_cpus(cpus), static_cast<int>(quota)), 1);
-  joined_.cross_memory = !never && (always || joined_.oversubscribed());
+  joined_.cross_memory = reads_across(wish, joined_.oversubscribed());
 }
 
 Card Start::make_card() {

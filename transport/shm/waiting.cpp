@@ -70,8 +70,9 @@ void Waiter::arm() {
 
 /// Whoever wakes us takes `asleep` back. Otherwise it has been set all the time, for all to see.
 void Waiter::stay_armed() {
-  armed_ = self_.asleep.load(std::memory_order_relaxed) != 0;
+  // In this order: whoever wakes us between the two loads leaves us unarmed, and not deaf.
   seen_ = self_.doorbell.load(std::memory_order_acquire);  // partner: ring()
+  armed_ = self_.asleep.load(std::memory_order_acquire) != 0;
 }
 
 void Waiter::disarm() {

@@ -1,4 +1,4 @@
-#include "transport/control_groups.h"
+#include "transport/resources.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -128,6 +128,10 @@ std::optional<double> memory_available(const fs::path& root) {
     std::getline(file, key);
   }
   return std::nullopt;
+}
+
+std::optional<double> obtainable_memory(const fs::path& root) {
+  return least(memory_available(root), memory_left(root));
 }
 
 }  // namespace tutti

@@ -18,4 +18,7 @@ std::optional<double> memory_left(const std::filesystem::path& root = "/");
 /// Bytes that the system could give without taking them from somebody; none if it does not say.
 std::optional<double> memory_available(const std::filesystem::path& root = "/");
 
+/// Bytes that this process could have now: the least of the two; none if neither is known.
+std::optional<double> obtainable_memory(const std::filesystem::path& root = "/");
+
 }  // namespace tutti
