@@ -13,7 +13,8 @@
 namespace tutti::test {
 
 struct BruteForceCase {
-  Collective collective = Collective::kAllReduce;
+  enum class Goal { kAllReduce, kBroadcast, kBarrier };
+  Goal goal = Goal::kAllReduce;
   int root = 0;
   std::size_t count = 0;
   std::uint32_t trips = 1;

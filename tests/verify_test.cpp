@@ -21,7 +21,9 @@ namespace tutti::test {
 namespace {
 
 BruteForceCase judged(const Claim& claim) {
-  return {.collective = claim.collective,
+  using Goal = BruteForceCase::Goal;
+  constexpr Goal kGoals[] = {Goal::kAllReduce, Goal::kBroadcast, Goal::kBarrier};
+  return {.goal = kGoals[static_cast<int>(claim.collective)],
           .root = claim.root,
           .count = claim.count,
           .trips = claim.trips,

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <span>
 
 #include "collectives/price.h"
 
@@ -30,8 +29,8 @@ struct Cost {
 
 class StepCosts {
  public:
-  /// Of a call that is cut into `tiles`; of its plans only the sizes of buffers count.
-  StepCosts(const Load& load, std::span<const Plan> plans, std::uint32_t tiles,
+  /// `tiles` the call is cut into; `scratch_slots` of its plan.
+  StepCosts(const Load& load, int ranks, std::uint32_t tiles, std::uint32_t scratch_slots,
             const Conditions& conditions, const Coefficients& coefficients);
 
   /// How a message of `bytes` from that buffer crosses.
