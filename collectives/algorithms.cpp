@@ -4,7 +4,6 @@
 
 #include "collectives/algorithms/generators.h"
 #include "kernels/error.h"
-#include "kernels/names.h"
 
 namespace tutti {
 namespace {
@@ -19,7 +18,28 @@ constexpr Algorithm kAlgorithms[] = {
     {Collective::kAllReduce, "rabenseifner", all_reduce_rabenseifner},
     {Collective::kAllReduce, "double_binary_tree", all_reduce_double_binary_tree},
     {Collective::kBroadcast, "binomial", broadcast_binomial},
+    {Collective::kBroadcast, "flat", broadcast_flat},
+    {Collective::kBroadcast, "chain", broadcast_chain},
+    {Collective::kBroadcast, "scatter_all_gather", broadcast_scatter_all_gather},
     {Collective::kBarrier, "dissemination", barrier_dissemination},
+    {Collective::kReduce, "binomial", reduce_binomial},
+    {Collective::kReduce, "chain", reduce_chain},
+    {Collective::kReduce, "flat", reduce_flat},
+    {Collective::kReduce, "two_shot", reduce_two_shot},
+    {Collective::kReduceScatter, "direct", reduce_scatter_direct},
+    {Collective::kReduceScatter, "ring", reduce_scatter_ring},
+    {Collective::kReduceScatter, "recursive_halving", reduce_scatter_recursive_halving},
+    {Collective::kAllGather, "direct", all_gather_direct},
+    {Collective::kAllGather, "ring", all_gather_ring},
+    {Collective::kAllGather, "bruck", all_gather_bruck},
+    {Collective::kAllGather, "recursive_doubling", all_gather_recursive_doubling},
+    {Collective::kGather, "flat", gather_flat},
+    {Collective::kGather, "binomial", gather_binomial},
+    {Collective::kScatter, "flat", scatter_flat},
+    {Collective::kScatter, "binomial", scatter_binomial},
+    {Collective::kAllToAll, "direct", all_to_all_direct},
+    {Collective::kAllToAll, "pairwise", all_to_all_pairwise},
+    {Collective::kAllToAll, "bruck", all_to_all_bruck},
 };
 
 const Algorithm* find(Collective collective, std::string_view name) {
@@ -53,24 +73,16 @@ int shards_of(std::string_view parameters) {
 }
 
 // Alone, the result is the input; an op's scaling before and after still happens.
-Plan alone(const Variant& variant, const Shape& shape) {
+Plan alone(const Shape& shape) {
   PlanBuilder b(shape, 1);
-  const Collective collective = variant.algorithm->collective;
-  if (collective != Collective::kAllReduce) b.moves_only();
-  if (collective == Collective::kAllReduce) {
-    b.tiles([&] { b.copy(b.all_out(), b.all_in()).finish = true; });
-  } else if (collective == Collective::kBroadcast && !shape.in_place) {
-    b.tiles([&] { b.copy(b.all_out(), b.all_in()); });
-  }
+  const CollectiveTraits& traits = traits_of(shape.collective);
+  if (!traits.reduces) b.moves_only();
+  const bool moves = traits.output != Extent::kNone && (traits.reduces || !shape.in_place);
+  if (moves) b.tiles([&] { b.copy(b.all_out(), b.all_in()).finish = traits.reduces; });
   return b.finish();
 }
 
 }  // namespace
-
-std::string_view name_of(Collective collective) {
-  static_assert(kCollectiveNames.size() == kCollectives);
-  return kCollectiveNames[static_cast<std::size_t>(collective)];
-}
 
 std::span<const Algorithm> algorithms() { return kAlgorithms; }
 
@@ -103,9 +115,10 @@ Variant variant_named(Collective collective, std::string_view name, int size) {
 }
 
 Plan make_plan(const Variant& variant, const Shape& shape) {
-  if (shape.size == 1) return alone(variant, shape);
   Shape full = shape;
+  full.collective = variant.algorithm->collective;
   full.shards = variant.shards;
+  if (full.size == 1) return alone(full);
   return variant.algorithm->generate(full);
 }
 

@@ -7,16 +7,10 @@
 #include <string_view>
 #include <vector>
 
+#include "collectives/collective.h"
 #include "collectives/plan.h"
-#include "tutti/tutti.h"
 
 namespace tutti {
-
-/// Values equal the C API's.
-enum class Collective : std::uint8_t { kAllReduce, kBroadcast, kBarrier };
-inline constexpr int kCollectives = 3;
-
-std::string_view name_of(Collective collective);
 
 /// One row: a generator and what may be set about it.
 struct Algorithm {
@@ -44,7 +38,8 @@ std::vector<Variant> variants(Collective collective, int size);
 /// The variant that a name means. Throws TUTTI_NOT_FOUND, naming those that exist.
 Variant variant_named(Collective collective, std::string_view name, int size);
 
-/// One rank's plan. A world of one gets a copy from input to output, whatever the algorithm.
+/// One rank's plan; the blocks of `shape` are those of the collective. A world of one gets a copy
+/// from input to output, whatever the algorithm.
 Plan make_plan(const Variant& variant, const Shape& shape);
 
 }  // namespace tutti

@@ -119,18 +119,40 @@ void check_block(const Communicator& c, const char* name, const void* buffer, st
   }
 }
 
-void check_buffers(const Communicator& c, const void* send, const void* recv, std::size_t bytes) {
-  if (bytes == 0) return;
-  if (recv == nullptr) invalid("recv is NULL");  // first: off the root, it stands for send too
-  if (send == nullptr) invalid("send is NULL");
-  const auto s = reinterpret_cast<std::uintptr_t>(send);
-  const auto r = reinterpret_cast<std::uintptr_t>(recv);
-  if (s != r && s < r + bytes && r < s + bytes) {
-    invalid("send and recv overlap by " + std::to_string(s < r ? s + bytes - r : r + bytes - s) +
-            " bytes: pass the same pointer for an in-place call, or separate buffers");
-  }
-  check_block(c, "send", send, bytes);
-  check_block(c, "recv", recv, bytes);
+// One of a call's buffers, as this rank gives it.
+struct Given {
+  const char* name;
+  const void* data;
+  std::size_t bytes;
+};
+
+void check_given(const Communicator& c, const Given& buffer) {
+  if (buffer.bytes == 0) return;
+  if (buffer.data == nullptr) invalid(std::string(buffer.name) + " is NULL");
+  check_block(c, buffer.name, buffer.data, buffer.bytes);
+}
+
+// How the buffers must lie in a call in place: `input` bytes into the one where the other begins.
+struct InPlace {
+  bool offered = true;
+  std::size_t input = 0;   // of the output in the input
+  std::size_t output = 0;  // of the input in the output
+  const char* how = "pass the same pointer for an in-place call, or separate buffers";
+};
+
+bool is_in_place(const Given& send, const Given& recv, const InPlace& form) {
+  const auto s = reinterpret_cast<std::uintptr_t>(send.data);
+  const auto r = reinterpret_cast<std::uintptr_t>(recv.data);
+  return form.offered && s + form.input == r + form.output;
+}
+
+void check_overlap(const Given& send, const Given& recv, const InPlace& form) {
+  if (send.bytes == 0 || recv.bytes == 0 || is_in_place(send, recv, form)) return;
+  const auto s = reinterpret_cast<std::uintptr_t>(send.data);
+  const auto r = reinterpret_cast<std::uintptr_t>(recv.data);
+  if (s >= r + recv.bytes || r >= s + send.bytes) return;
+  const std::uintptr_t common = std::min(s + send.bytes, r + recv.bytes) - std::max(s, r);
+  invalid("send and recv overlap by " + std::to_string(common) + " bytes: " + form.how);
 }
 
 void set_options(Call& call, const tutti_options* options) {
@@ -143,10 +165,6 @@ void set_options(Call& call, const tutti_options* options) {
   }
   if (o.timeout_ms > 0)
     call.timeout = std::chrono::milliseconds(std::min(o.timeout_ms, kLongestTimeoutMs));
-}
-
-Buffers buffers_of(const void* send, void* recv) {
-  return {static_cast<const std::byte*>(send), static_cast<std::byte*>(recv)};
 }
 
 // What a failed check or call is called in its text: "rank 1: all_reduce: count is negative".
@@ -163,16 +181,80 @@ tutti_status collective_call(Collective collective, tutti_comm* comm, Body body)
   });
 }
 
+// Where the two buffers of a rank meet in place.
+InPlace in_place_form(Collective collective, std::size_t block_bytes, int rank) {
+  const std::size_t own = static_cast<std::size_t>(rank) * block_bytes;
+  switch (collective) {
+    case Collective::kReduceScatter:
+    case Collective::kScatter:
+      return {.input = own, .how = "recv must be send + rank * recv_count, or apart from send"};
+    case Collective::kAllGather:
+    case Collective::kGather:
+      return {.output = own, .how = "send must be recv + rank * send_count, or apart from recv"};
+    case Collective::kAllToAll:
+      return {.offered = false, .how = "there is no in-place form; give separate buffers"};
+    default:
+      return {};
+  }
+}
+
+void check_root(int32_t root, int size) {
+  if (root >= 0 && root < size) return;
+  invalid("root is " + std::to_string(root) + ", but ranks are 0 … " + std::to_string(size - 1));
+}
+
+// A buffer of `blocks` blocks; where it has none the caller's pointer means nothing.
+Given given(const char* name, const void* data, int blocks, std::size_t count, Dtype dtype) {
+  std::size_t elements = 0;
+  if (__builtin_mul_overflow(count, static_cast<std::size_t>(blocks), &elements)) {
+    invalid("count " + std::to_string(count) + " for each of " + std::to_string(blocks) +
+            " ranks exceeds the address space");
+  }
+  return {name, blocks == 0 ? nullptr : data, checked_bytes(elements, dtype)};
+}
+
+// Any call that has buffers.
+tutti_status call(Collective collective, const void* send, void* recv, std::size_t count,
+                  tutti_dtype dtype_value, tutti_op op, std::int32_t root, tutti_comm* comm,
+                  const tutti_options* options) noexcept {
+  return collective_call(collective, comm, [&](Communicator& c) {
+    const CollectiveTraits& traits = traits_of(collective);
+    if (traits.rooted) check_root(root, c.size());
+    const Dtype dtype = checked_dtype(dtype_value);
+    const std::size_t block = checked_bytes(count, dtype);
+    const Given in =
+        given("send", send, traits.input_blocks(c.size(), c.rank(), root), count, dtype);
+    const Given out =
+        given("recv", recv, traits.output_blocks(c.size(), c.rank(), root), count, dtype);
+    check_given(c, out);
+    check_given(c, in);
+    const InPlace form = in_place_form(collective, block, c.rank());
+    check_overlap(in, out, form);
+    const bool both = in.data != nullptr && out.data != nullptr;
+    Call call{.key = {.collective = collective,
+                      .dtype = dtype,
+                      .in_place = both && is_in_place(in, out, form),
+                      .root = root,
+                      .count = count,
+                      .op = op},
+              .buffers = {static_cast<const std::byte*>(in.data),
+                          static_cast<std::byte*>(out.data == nullptr ? nullptr : recv)}};
+    set_options(call, options);
+    c.run(call);
+  });
+}
+
 CallKey checked_key(tutti_collective collective, std::size_t count, tutti_dtype dtype,
                     tutti_op op) {
   if (collective < 0 || collective >= kCollectives) {
     invalid("unknown collective " + std::to_string(collective));
   }
   CallKey key{.collective = static_cast<Collective>(collective), .count = count, .op = op};
-  if (key.collective == Collective::kBarrier) return {.collective = Collective::kBarrier};
+  const CollectiveTraits& traits = traits_of(key.collective);
+  if (traits.output == Extent::kNone) return {.collective = key.collective};
   key.dtype = checked_dtype(dtype);
   checked_bytes(count, key.dtype);
-  if (key.collective == Collective::kBroadcast) key.op = TUTTI_SUM;
+  if (!traits.reduces) key.op = TUTTI_SUM;
   return key;
 }
 
@@ -276,37 +358,44 @@ tutti_status tutti_op_free(tutti_op op, tutti_comm* comm) {
 
 tutti_status tutti_all_reduce(const void* send, void* recv, size_t count, tutti_dtype dtype,
                               tutti_op op, tutti_comm* comm, const tutti_options* options) {
-  return collective_call(Collective::kAllReduce, comm, [&](Communicator& c) {
-    Call call{.key = {.collective = Collective::kAllReduce,
-                      .dtype = checked_dtype(dtype),
-                      .in_place = send == recv,
-                      .count = count,
-                      .op = op},
-              .buffers = buffers_of(send, recv)};
-    check_buffers(c, send, recv, checked_bytes(count, call.key.dtype));
-    set_options(call, options);
-    c.run(call);
-  });
+  return call(Collective::kAllReduce, send, recv, count, dtype, op, 0, comm, options);
 }
 
 tutti_status tutti_broadcast(const void* send, void* recv, size_t count, tutti_dtype dtype,
                              int32_t root, tutti_comm* comm, const tutti_options* options) {
-  return collective_call(Collective::kBroadcast, comm, [&](Communicator& c) {
-    if (root < 0 || root >= c.size()) {
-      invalid("root is " + std::to_string(root) + ", but ranks are 0 … " +
-              std::to_string(c.size() - 1));
-    }
-    const bool is_root = root == c.rank();
-    Call call{.key = {.collective = Collective::kBroadcast,
-                      .dtype = checked_dtype(dtype),
-                      .in_place = !is_root || send == recv,
-                      .root = root,
-                      .count = count},
-              .buffers = buffers_of(send, recv)};
-    check_buffers(c, is_root ? send : recv, recv, checked_bytes(count, call.key.dtype));
-    set_options(call, options);
-    c.run(call);
-  });
+  return call(Collective::kBroadcast, send, recv, count, dtype, TUTTI_SUM, root, comm, options);
+}
+
+tutti_status tutti_reduce(const void* send, void* recv, size_t count, tutti_dtype dtype,
+                          tutti_op op, int32_t root, tutti_comm* comm,
+                          const tutti_options* options) {
+  return call(Collective::kReduce, send, recv, count, dtype, op, root, comm, options);
+}
+
+tutti_status tutti_reduce_scatter(const void* send, void* recv, size_t recv_count,
+                                  tutti_dtype dtype, tutti_op op, tutti_comm* comm,
+                                  const tutti_options* options) {
+  return call(Collective::kReduceScatter, send, recv, recv_count, dtype, op, 0, comm, options);
+}
+
+tutti_status tutti_all_gather(const void* send, void* recv, size_t send_count, tutti_dtype dtype,
+                              tutti_comm* comm, const tutti_options* options) {
+  return call(Collective::kAllGather, send, recv, send_count, dtype, TUTTI_SUM, 0, comm, options);
+}
+
+tutti_status tutti_gather(const void* send, void* recv, size_t send_count, tutti_dtype dtype,
+                          int32_t root, tutti_comm* comm, const tutti_options* options) {
+  return call(Collective::kGather, send, recv, send_count, dtype, TUTTI_SUM, root, comm, options);
+}
+
+tutti_status tutti_scatter(const void* send, void* recv, size_t recv_count, tutti_dtype dtype,
+                           int32_t root, tutti_comm* comm, const tutti_options* options) {
+  return call(Collective::kScatter, send, recv, recv_count, dtype, TUTTI_SUM, root, comm, options);
+}
+
+tutti_status tutti_all_to_all(const void* send, void* recv, size_t count, tutti_dtype dtype,
+                              tutti_comm* comm, const tutti_options* options) {
+  return call(Collective::kAllToAll, send, recv, count, dtype, TUTTI_SUM, 0, comm, options);
 }
 
 tutti_status tutti_barrier(tutti_comm* comm, const tutti_options* options) {

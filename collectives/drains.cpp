@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "collectives/geometry.h"
@@ -23,10 +24,12 @@ using Drains = std::map<std::uint32_t, std::vector<Drain>>;  // by the step that
 
 bool same(const Peer& x, const Peer& y) { return x.index == y.index && x.map == y.map; }
 
-// The shortest vector, per tile, in which every chunk of every grid is whole elements.
+// The shortest block, per tile, in which every chunk of every grid is whole elements.
 std::size_t exact_count(const Plan& plan) {
   std::size_t count = 1;
-  for (const Grid& g : plan.grids) count = std::lcm(count, std::size_t{g.chunks});
+  for (const Grid& g : plan.grids) {
+    if (g.nesting == Nesting::kTileMajor) count = std::lcm(count, std::size_t{g.chunks});
+  }
   return count;
 }
 
@@ -48,10 +51,11 @@ class LaneWalk {
       : plan_(plan),
         lane_(lane),
         trips_(trips),
-        geometry_(plan, exact_count(plan) * trips, trips),
+        block_(exact_count(plan) * trips),
+        geometry_(plan, block_, trips),
         depths_(depths_of(plan)),
         edges_(plan.size),
-        lent_(exact_count(plan) * trips),
+        lent_(plan.output_blocks * block_),
         lent_slots_(plan.scratch_slots),
         found_(found) {}
 
@@ -86,20 +90,28 @@ class LaneWalk {
   // Calls visit(list) for the lists of sends that lend what `ref` names.
   template <typename Visit>
   void for_each_list(const Ref& ref, const LoopVars& v, Visit visit) {
-    if (ref.buffer == Buffer::kScratch) {
-      visit(lent_slots_[evaluate(ref.slot, v, plan_.scratch_slots)]);
-      return;
-    }
     geometry_.for_each_range(ref, v, [&](Range r) {
-      for (std::size_t e = r.begin; e < r.begin + r.count; ++e) visit(lent_[e]);
+      if (ref.buffer == Buffer::kScratch) {
+        visit(lent_slots_[r.begin / geometry_.slot_stride()]);
+        return;
+      }
+      for (std::size_t e = r.begin; e < r.begin + r.count; ++e) {
+        if (const auto position = output_position(ref.buffer, e)) visit(lent_[*position]);
+      }
     });
+  }
+
+  // Where an element of a buffer lies in the output; none: elsewhere, where nothing is written.
+  std::optional<std::size_t> output_position(Buffer buffer, std::size_t element) const {
+    if (buffer == Buffer::kOutput) return element;
+    const auto block = plan_.output_of_input(static_cast<std::uint32_t>(element / block_));
+    return block ? std::optional(*block * block_ + element % block_) : std::nullopt;
   }
 
   void lend(const LaneCursor& at) {
     const Step& s = *at.step();
     const std::uint32_t to = plan_.rank_of(s.peer, at.vars());
     const Send send{at.index(), to, edges_[to].sent++};
-    if (s.ref.buffer == Buffer::kInput && !plan_.in_place) return;  // never written
     for_each_list(s.ref, at.vars(), [&](std::vector<Send>& list) { list.push_back(send); });
   }
 
@@ -143,6 +155,7 @@ class LaneWalk {
   const Plan& plan_;
   const int lane_;
   const std::uint32_t trips_;
+  const std::size_t block_;  // elements
   const Geometry geometry_;
   const std::vector<std::uint8_t> depths_;     // by step: the round loops around it
   std::vector<Edge> edges_;                    // by peer

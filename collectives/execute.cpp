@@ -92,10 +92,8 @@ bool Executor::attempt(int lane_number, const Step& step) {
     case Step::Op::kSend:
       return send(lane_number, step);
     case Step::Op::kReduce:
-      return reduce(lane_number, step);
     case Step::Op::kScale:
-      scale(step, vars);
-      return true;
+      return reduce(lane_number, step);
     case Step::Op::kDrain:
       return endpoints_[launch_->plan.rank_of(step.peer, vars)]->drained(step.lane, step.lag);
     case Step::Op::kSignal:
@@ -263,7 +261,9 @@ bool Executor::reduce(int lane_number, const Step& step) {
     // Lines that are read anyway are in the cache already: storing past it would throw them out.
     const bool in_place = std::find(sources.begin(), sources.end(), to) != sources.end();
     const bool nothing = in_place && sources.size() == 1 && finish.divisor == 1;
-    if (bytes > 0 && !nothing) {
+    if (step.op == Step::Op::kScale) {
+      launch_->scale(to, sources[0], bytes / launch_->element_bytes, &launch_->scalar);
+    } else if (bytes > 0 && !nothing) {
       kernel(to, sources.data(), sources.size(), bytes / launch_->element_bytes, finish,
              in_place ? Stores::kCached : stores_to(step.ref.buffer));
     }
@@ -285,17 +285,6 @@ bool Executor::reduce(int lane_number, const Step& step) {
   }
   lane.started = false;
   return true;
-}
-
-void Executor::scale(const Step& step, const LoopVars& vars) {
-  const std::size_t element = launch_->element_bytes;
-  const Operand& operand = launch_->plan.operands[step.operand_begin];
-  const std::byte* from = base_of(operand.ref.buffer);
-  std::byte* to = base_of(step.ref.buffer);
-  // Both refs name the same chunks, of input and of output.
-  launch_->geometry.for_each_range(step.ref, vars, [&](Range r) {
-    launch_->scale(to + r.begin * element, from + r.begin * element, r.count, &launch_->scalar);
-  });
 }
 
 }  // namespace tutti

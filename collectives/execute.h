@@ -59,7 +59,6 @@ class Executor {
   bool gather_views(int lane);
   Stores stores_to(Buffer buffer) const;
   bool fetch(int lane, const Step& step);
-  void scale(const Step& step, const LoopVars& vars);
   std::size_t locate(Lane& lane, const Ref& ref, Source& source);
   static void advance(Lane& lane, Source& source, std::size_t bytes);
   bool drained() const;

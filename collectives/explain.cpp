@@ -25,12 +25,13 @@ std::string padded(const std::string& text, std::size_t width, bool left) {
 
 std::string heading(const Explanation& e) {
   const std::uint64_t bytes = e.key.count * size_of(e.key.dtype);
-  std::string text(name_of(e.key.collective));
-  if (e.key.collective != Collective::kBarrier) {
+  const CollectiveTraits& traits = traits_of(e.key.collective);
+  std::string text(traits.name);
+  if (traits.output != Extent::kNone) {
     text += " of " + bytes_text(bytes) + " (" + std::to_string(e.key.count) + " " +
             std::string(name_of(e.key.dtype));
-    if (e.key.collective == Collective::kAllReduce) text += ", " + op_name(e.key.op);
-    if (e.key.collective == Collective::kBroadcast) text += ", root " + std::to_string(e.key.root);
+    if (traits.reduces) text += ", " + op_name(e.key.op);
+    if (traits.rooted) text += ", root " + std::to_string(e.key.root);
     text += ")";
   }
   return text + " on " + std::to_string(e.size) + (e.size == 1 ? " rank, " : " ranks, ") +

@@ -18,7 +18,7 @@ struct Range {
 class Geometry {
  public:
   Geometry() = default;
-  /// `count`: elements of the whole vector. trips · C must stay below 2³² for every grid.
+  /// `count`: elements of a block. trips · C must stay below 2³² for every grid.
   Geometry(const Plan& plan, std::size_t count, std::uint32_t trips);
 
   std::uint32_t trips() const { return trips_; }
@@ -57,17 +57,18 @@ class Geometry {
   /// The ref as one range, perhaps an empty one, if its chunks are neighbours.
   std::optional<Range> one_range(const Ref& ref, const LoopVars& v) const {
     const Part& p = grids_[ref.grid];
-    if (ref.run != ref.total || (p.nesting == Nesting::kChunkMajor && ref.total != 1)) return {};
+    if (ref.run != ref.total || (ref.total != 1 && !neighbours(ref))) return {};
     const std::uint32_t first = evaluate(ref.first, v, p.chunks);
     if (first + ref.total > p.chunks) return {};
     return range(ref, v, first, ref.run);
   }
 
  private:
-  struct Part {  // one grid: boundary x of C·T lies at x·quotient + ⌊x·rest / (C·T)⌋
+  // One grid: boundary x of its cells lies at x·quotient + ⌊x·rest / cells⌋.
+  struct Part {
     std::uint32_t chunks = 1;
     Nesting nesting = Nesting::kTileMajor;
-    std::uint64_t cells = 1;  // C·T
+    std::uint64_t cells = 1;  // of a block: C·T, or T where a block is a chunk
     std::size_t quotient = 0;
     std::uint64_t rest = 0;
 
@@ -76,30 +77,43 @@ class Geometry {
     }
   };
 
+  /// Whether the chunks of a ref that follow each other do so in memory.
+  bool neighbours(const Ref& ref) const {
+    if (grids_[ref.grid].nesting == Nesting::kTileMajor) return true;
+    return trips_ == 1 && ref.buffer != Buffer::kScratch;
+  }
+
+  /// Chunks k … k+run-1, which are neighbours or one.
   Range range(const Ref& ref, const LoopVars& v, std::uint32_t k, std::uint32_t run) const {
     const Part& p = grids_[ref.grid];
-    const bool tile_major = p.nesting == Nesting::kTileMajor;
-    const std::uint64_t x =
-        tile_major ? std::uint64_t{v.t} * p.chunks + k : std::uint64_t{k} * trips_ + v.t;
-    const std::size_t begin = p.boundary(x);
-    const std::size_t count = p.boundary(x + run) - begin;
-    if (ref.buffer != Buffer::kScratch) return {begin, count};
-    const std::size_t tile = tile_major ? p.boundary(std::uint64_t{v.t} * p.chunks) : begin;
-    return {evaluate(ref.slot, v, scratch_slots_) * slot_stride_ + (begin - tile), count};
+    const bool scratch = ref.buffer == Buffer::kScratch;
+    if (p.nesting == Nesting::kChunkMajor) {
+      const std::size_t tile = p.boundary(v.t), count = p.boundary(v.t + std::uint64_t{1}) - tile;
+      if (!scratch) return {k * count_ + tile, run * count};
+      const std::uint32_t slot = evaluate(ref.slot + Expr(static_cast<int>(k)), v, scratch_slots_);
+      return {slot * slot_stride_, count};
+    }
+    const std::uint64_t tile = std::uint64_t{v.t} * p.chunks;
+    const std::size_t begin = p.boundary(tile + k);
+    const std::size_t count = p.boundary(tile + k + run) - begin;
+    if (!scratch) return {begin, count};
+    return {evaluate(ref.slot, v, scratch_slots_) * slot_stride_ + (begin - p.boundary(tile)),
+            count};
   }
 
   template <typename Visit>
   void emit(const Ref& ref, const LoopVars& v, std::uint32_t k, std::uint32_t run,
             Visit& visit) const {
-    const bool one_by_one = grids_[ref.grid].nesting == Nesting::kChunkMajor;
-    for (std::uint32_t done = 0; done < run; done += one_by_one ? 1 : run) {
-      const Range r = range(ref, v, k + done, one_by_one ? 1 : run);
+    const std::uint32_t step = neighbours(ref) ? run : 1;
+    for (std::uint32_t done = 0; done < run; done += step) {
+      const Range r = range(ref, v, k + done, step);
       if (r.count > 0) visit(r);
     }
   }
 
   std::size_t sum(const Ref& ref, const LoopVars& v) const;
 
+  std::size_t count_ = 0;
   std::uint32_t trips_ = 1;
   std::uint32_t scratch_slots_ = 1;
   std::size_t slot_count_ = 0;
@@ -107,7 +121,7 @@ class Geometry {
   std::vector<Part> grids_;
 };
 
-/// Tiles are cut to this many bytes of the whole vector, so that what one rank has just written is
+/// Tiles are cut to this many bytes of all their blocks, so that what one rank has just written is
 /// still in cache when its peers pull it. docs/decisions/0002-tiles.md has the measurements.
 inline constexpr std::size_t kTileBytes = std::size_t{1} << 20;
 

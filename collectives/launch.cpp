@@ -31,9 +31,10 @@ CallRecord record_of(const CallKey& key, const Variant& variant) {
   CallRecord r;
   r.collective = static_cast<std::int32_t>(key.collective);
   r.count = key.count;
-  r.dtype = key.collective == Collective::kBarrier ? -1 : static_cast<std::int32_t>(key.dtype);
-  r.op = key.collective == Collective::kAllReduce ? key.op : 0;
-  r.root = key.collective == Collective::kBroadcast ? key.root : -1;
+  const CollectiveTraits& traits = traits_of(key.collective);
+  r.dtype = traits.output == Extent::kNone ? -1 : static_cast<std::int32_t>(key.dtype);
+  r.op = traits.reduces ? key.op : 0;
+  r.root = traits.rooted ? key.root : -1;
   r.algorithm = algorithm_id(variant);
   r.hash = hash_of(r);
   return r;
@@ -62,7 +63,7 @@ std::unique_ptr<const Launch> make_launch(const CallKey& key, const ReduceOp& op
   launch->scale = scale_kernel(key.dtype);
   launch->scalar = op.scalar;
   if (op.average) launch->finish.divisor = static_cast<std::uint32_t>(transport.size());
-  if (key.count * launch->element_bytes >= kStreamedVectorBytes) {
+  if (key.count * launch->plan.output_blocks * launch->element_bytes >= kStreamedVectorBytes) {
     launch->output_stores = Stores::kStreaming;
   }
   launch->record = record_of(key, variant);

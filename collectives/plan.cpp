@@ -39,27 +39,82 @@ void LaneCursor::settle() {
   }
 }
 
-PlanBuilder::PlanBuilder(const Shape& shape, int chunks, int scratch_slots)
-    : shape_(shape), chunks_(chunks) {
-  assert(chunks >= 1 && scratch_slots >= 0);
+PlanBuilder::PlanBuilder(const Shape& shape) : shape_(shape) {
   plan_.rank = static_cast<std::uint32_t>(shape.rank);
   plan_.size = static_cast<std::uint32_t>(shape.size);
-  plan_.scratch_slots = static_cast<std::uint32_t>(scratch_slots);
-  plan_.in_place = shape.in_place;
-  plan_.grids.push_back({static_cast<std::uint32_t>(chunks), Nesting::kTileMajor});
+  const CollectiveTraits& traits = traits_of(shape.collective);
+  plan_.input_blocks =
+      static_cast<std::uint32_t>(traits.input_blocks(shape.size, shape.rank, shape.root));
+  plan_.output_blocks =
+      static_cast<std::uint32_t>(traits.output_blocks(shape.size, shape.rank, shape.root));
+  plan_.in_place = shape.in_place && plan_.input_blocks > 0 && plan_.output_blocks > 0;
   plan_.maps.emplace_back();
 }
 
-// A pre-scaled input is scaled into the output first, and the rest of the plan is that of a call in
-// place: one rule instead of a variant of every algorithm.
-Ref PlanBuilder::ref(Buffer buffer, int grid, Expr first, int run) const {
-  if (buffer == Buffer::kInput && shape_.pre_scaled) buffer = Buffer::kOutput;
+PlanBuilder::PlanBuilder(const Shape& shape, int chunks, int scratch_slots) : PlanBuilder(shape) {
+  assert(chunks >= 1 && scratch_slots >= 0);
+  chunks_ = chunks;
+  add_grid({static_cast<std::uint32_t>(chunks), Nesting::kTileMajor});
+  reserve_slots(scratch_slots);
+}
+
+PlanBuilder PlanBuilder::in_blocks(const Shape& shape, int scratch_slots) {
+  PlanBuilder b(shape);
+  const auto grid = [&](std::uint32_t blocks) {
+    return b.add_grid({std::max(blocks, 1u), Nesting::kChunkMajor});
+  };
+  b.plan_.tile_blocks = b.plan_.size;
+  b.in_grid_ = grid(b.plan_.input_blocks);
+  b.out_grid_ = grid(b.plan_.output_blocks);
+  b.slot_grid_ = grid(static_cast<std::uint32_t>(scratch_slots));
+  b.reserve_slots(scratch_slots);
+  return b;
+}
+
+// The generator's own, then those that hold a scaled input.
+void PlanBuilder::reserve_slots(int slots) {
+  scaled_slot_ = static_cast<std::uint32_t>(slots);
+  plan_.scratch_slots = scaled_slot_;
+  if (shape_.pre_scaled && !scales_into_output()) plan_.scratch_slots += plan_.input_blocks;
+}
+
+std::uint16_t PlanBuilder::add_grid(const Grid& grid) {
+  const auto found = std::find(plan_.grids.begin(), plan_.grids.end(), grid);
+  const auto index = static_cast<std::uint16_t>(found - plan_.grids.begin());
+  if (found == plan_.grids.end()) plan_.grids.push_back(grid);
+  return index;
+}
+
+Ref PlanBuilder::ref(Buffer buffer, std::uint16_t grid, Expr first, int run) {
   const auto total = static_cast<std::uint32_t>(run);
-  return {buffer, static_cast<std::uint16_t>(grid), {}, first, total, total, total};
+  return {buffer, grid, {}, first, total, total, total};
+}
+
+Ref PlanBuilder::every(Ref first, int run, int stride, int total) {
+  first.run = static_cast<std::uint32_t>(std::min(run, total));
+  first.stride = static_cast<std::uint32_t>(stride);
+  first.total = static_cast<std::uint32_t>(total);
+  return first;
+}
+
+bool PlanBuilder::scales_into_output() const {
+  const CollectiveTraits& traits = traits_of(shape_.collective);
+  return traits.input == traits.output;
+}
+
+// A pre-scaled input is scaled first, into the output where every rank's can hold it, else into
+// scratch, and the rest of the plan reads it there: one rule instead of a variant of every
+// algorithm.
+Ref PlanBuilder::in(Expr first, int run) const {
+  Ref r = ref(Buffer::kInput, in_grid_, first, run);
+  if (!shape_.pre_scaled) return r;
+  r.buffer = scales_into_output() ? Buffer::kOutput : Buffer::kScratch;
+  if (!scales_into_output()) r.slot = static_cast<int>(scaled_slot_);
+  return r;
 }
 
 Ref PlanBuilder::scratch(Expr slot, Expr first, int run) const {
-  Ref r = ref(Buffer::kScratch, grid_, first, run);
+  Ref r = ref(Buffer::kScratch, in_grid_, first, run);
   r.slot = slot;
   return r;
 }
@@ -145,21 +200,13 @@ void PlanBuilder::lane(int lane, const std::function<void()>& body) {
   lane_ = before;
 }
 
-// Lane 0 scales all tiles before any other step; the other lanes wait for it.
 void PlanBuilder::prescale() {
-  const Ref input{Buffer::kInput,
-                  grid_,
-                  {},
-                  0,
-                  static_cast<std::uint32_t>(chunks_),
-                  static_cast<std::uint32_t>(chunks_),
-                  static_cast<std::uint32_t>(chunks_)};
-  const auto operand = static_cast<std::uint32_t>(plan_.operands.size());
-  plan_.operands.push_back(local(input));
-  std::vector<Step> prologue = {
-      {.op = Step::Op::kTiles},
-      {.op = Step::Op::kScale, .ref = all_out(), .operand_begin = operand, .operand_count = 1},
-      {.op = Step::Op::kEnd, .jump = 0}};
+  scales_into_output() ? prescale_into_output() : prescale_into_scratch();
+}
+
+// Lane 0 scales all tiles before any other step; the other lanes wait for it.
+void PlanBuilder::prescale_into_output() {
+  std::vector<Step> prologue = {{.op = Step::Op::kTiles}, scale_step(), {.op = Step::Op::kEnd}};
   for (int l = 1; l < kMaxLanes; ++l) {
     if (lanes_[l].empty()) continue;
     prologue.push_back({.op = Step::Op::kSignal, .lane = static_cast<std::uint8_t>(l)});
@@ -168,6 +215,30 @@ void PlanBuilder::prescale() {
   }
   for (Step& s : lanes_[0]) s.jump += static_cast<std::uint32_t>(prologue.size());
   lanes_[0].insert(lanes_[0].begin(), prologue.begin(), prologue.end());
+}
+
+// Scratch holds one tile: each is scaled when its turn comes and nobody reads the one before it.
+void PlanBuilder::prescale_into_scratch() {
+  std::vector<Step>& lane = lanes_[0];
+  assert(lane.front().op == Step::Op::kTiles && lanes_[1].empty());
+  const auto rank = static_cast<std::int32_t>(plan_.rank);
+  std::vector<Step> prologue;
+  if (plan_.size > 1)
+    prologue = {{.op = Step::Op::kLoop, .depth = 1, .trips = plan_.size - 1},
+                {.op = Step::Op::kDrain, .lane = 0, .lag = 0, .peer = {Expr(1, 0, rank + 1), 0}},
+                {.op = Step::Op::kEnd, .depth = 1, .jump = 1}};
+  prologue.push_back(scale_step());
+  for (Step& s : lane) s.jump += s.jump > 0 ? static_cast<std::uint32_t>(prologue.size()) : 0;
+  lane.insert(lane.begin() + 1, prologue.begin(), prologue.end());
+}
+
+// Scales the whole input, as far as it is in one tile.
+Step PlanBuilder::scale_step() {
+  const int chunks = static_cast<int>(plan_.grids[in_grid_].chunks);
+  const Ref to = in(0, chunks);
+  const auto operand = static_cast<std::uint32_t>(plan_.operands.size());
+  plan_.operands.push_back(local(ref(Buffer::kInput, in_grid_, 0, chunks)));
+  return {.op = Step::Op::kScale, .ref = to, .operand_begin = operand, .operand_count = 1};
 }
 
 Plan PlanBuilder::finish() {

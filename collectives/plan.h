@@ -26,9 +26,11 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "collectives/collective.h"
 #include "kernels/reduce.h"
 
 namespace tutti {
@@ -72,9 +74,9 @@ struct Peer {
 
 enum class Buffer : std::uint8_t { kInput, kOutput, kScratch };
 
-/// How tiles and chunks nest. kTileMajor: chunk k of tile t begins at ⌊(tC+k)·count/(TC)⌋ (buffers
-/// that all ranks hold whole). kChunkMajor: at ⌊(kT+t)·count/(CT)⌋ (buffers whose chunks belong to
-/// ranks).
+/// How tiles and chunks nest. kTileMajor: the grid cuts one block; chunk k of tile t begins at
+/// ⌊(tC+k)·count/(TC)⌋. kChunkMajor: chunk k is the k-th block of the buffer; tile t of it begins at
+/// k·count + ⌊t·count/T⌋, and in scratch it is in the k-th slot after the ref's.
 enum class Nesting : std::uint8_t { kTileMajor, kChunkMajor };
 
 struct Grid {
@@ -155,7 +157,9 @@ struct Step {
 /// One rank's plan. Immutable once built; freely shared between threads.
 struct Plan {
   std::uint32_t rank = 0, size = 1;
-  std::uint32_t scratch_slots = 0;  // each as long as a tile
+  std::uint32_t input_blocks = 1, output_blocks = 1;  // of `count` elements, on this rank
+  std::uint32_t tile_blocks = 1;    // that a tile is a part of, the same on all ranks
+  std::uint32_t scratch_slots = 0;  // each as long as a tile of one block
   bool in_order = true;             // operands combine in rank order, as non-commutative ops need
   bool moves_only = false;          // no arithmetic: data is copied (broadcast)
   bool in_place = false;            // input and output are the same memory on this rank
@@ -176,20 +180,32 @@ struct Plan {
     return p.map == 0 ? k : maps[p.map][k];
   }
 
+  /// In place: the block of the output that is the input's block `block`; none: it is no output.
+  std::optional<std::uint32_t> output_of_input(std::uint32_t block) const {
+    if (!in_place) return {};
+    if (input_blocks == output_blocks) return block;
+    if (input_blocks == 1) return rank;
+    return block == rank ? std::optional(0u) : std::nullopt;
+  }
+
   friend bool operator==(const Plan&, const Plan&) = default;
 };
 
 /// What a generator is told. `rank` and `size` are ints: they enter chunk arithmetic.
 struct Shape {
+  Collective collective = Collective::kAllReduce;
   int rank = 0;
   int size = 1;
   int root = 0;
-  bool in_place = false;    // input and output are the same buffer on this rank
+  // On this rank input and output are the same buffer; where one of them is a vector and the other
+  // a block, the block is the vector's one with this rank's number.
+  bool in_place = false;
   bool pre_scaled = false;  // the input must be scaled first
   int shards = 1;           // parameter_server
 
   int next() const { return rank + 1; }
   int prev() const { return rank - 1; }
+  bool is_root() const { return rank == root; }
   /// Whether the plan's writes to the output destroy what it sends from the input.
   bool overwrites_input() const { return in_place || pre_scaled; }
 };
@@ -229,16 +245,22 @@ class PlanBuilder {
  public:
   /// `chunks` is the C of the refs made by in(), out() and scratch().
   PlanBuilder(const Shape& shape, int chunks, int scratch_slots = 0);
+  /// The chunks of in() and out() are the blocks of the two buffers, those of slots() whole slots.
+  static PlanBuilder in_blocks(const Shape& shape, int scratch_slots = 0);
 
-  Ref in(Expr first, int run = 1) const { return ref(Buffer::kInput, grid_, first, run); }
-  Ref out(Expr first, int run = 1) const { return ref(Buffer::kOutput, grid_, first, run); }
+  Ref in(Expr first, int run = 1) const;
+  Ref out(Expr first, int run = 1) const { return ref(Buffer::kOutput, out_grid_, first, run); }
   Ref scratch(Expr slot, Expr first, int run = 1) const;
+  /// Of a builder in blocks: whole slots, modulo their number.
+  Ref slots(Expr first, int run = 1) const { return ref(Buffer::kScratch, slot_grid_, first, run); }
+  /// `total` chunks in runs of `run`, the runs `stride` apart, beginning where `first` does.
+  static Ref every(Ref first, int run, int stride, int total);
   Ref all_in() const { return in(0, chunks_); }
   Ref all_out() const { return out(0, chunks_); }
   Ref all_scratch(Expr slot) const { return scratch(slot, 0, chunks_); }
 
   /// No bytes at all: what a message carries that only says "I am here".
-  Ref nothing() const { return {Buffer::kInput, grid_, {}, 0, 0, 0, 0}; }
+  static Ref nothing() { return {Buffer::kInput, 0, {}, 0, 0, 0, 0}; }
 
   /// A table of ranks: member(table, k) is its k-th rank, modulo its length.
   std::uint16_t table(std::vector<std::uint32_t> ranks);
@@ -283,13 +305,21 @@ class PlanBuilder {
   Plan finish();
 
  private:
-  Ref ref(Buffer buffer, int grid, Expr first, int run) const;
+  explicit PlanBuilder(const Shape& shape);
+  std::uint16_t add_grid(const Grid& grid);
+  static Ref ref(Buffer buffer, std::uint16_t grid, Expr first, int run);
   Step& append(Step step);
+  void reserve_slots(int slots);
+  bool scales_into_output() const;
   void prescale();
+  void prescale_into_output();
+  void prescale_into_scratch();
+  Step scale_step();
 
   Shape shape_;
-  int chunks_;
-  std::uint16_t grid_ = 0;
+  int chunks_ = 1;
+  std::uint16_t in_grid_ = 0, out_grid_ = 0, slot_grid_ = 0;
+  std::uint32_t scaled_slot_ = 0;  // where a scaled input lies that the output cannot hold
   int lane_ = 0;
   int depth_ = 0;
   Plan plan_;

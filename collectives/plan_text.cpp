@@ -46,6 +46,7 @@ bool all_alike(const std::vector<T>& x, const std::vector<T>& y) {
 /// Whether two plans differ in nothing but the constants of expressions.
 bool alike(const Plan& x, const Plan& y) {
   return x.grids == y.grids && x.maps == y.maps && x.lane_begin == y.lane_begin &&
+         x.input_blocks == y.input_blocks && x.output_blocks == y.output_blocks &&
          x.scratch_slots == y.scratch_slots && all_alike(x.steps, y.steps) &&
          all_alike(x.operands, y.operands);
 }

@@ -25,8 +25,7 @@ struct Period {
 /// Of a call of which only the first `walked` of `tiles` tiles are walked.
 Period period(std::span<const Plan> plans, const Load& load, std::uint32_t tiles,
               std::uint32_t walked, const Conditions& conditions, const Coefficients& c) {
-  const StepCosts costs(load, static_cast<int>(plans.size()), tiles, plans[0].scratch_slots,
-                        conditions, c);
+  const StepCosts costs(load, plans, tiles, conditions, c);
   const int calls = calls_of(plans.size());
   const double share = static_cast<double>(walked) / tiles;
   const std::size_t count = walked == tiles

@@ -74,11 +74,13 @@ ChoiceKey choice_key(const CallKey& key, bool pre_scaled) {
 }
 
 Load load_of(const ChoiceKey& key) {
-  return {.count = key.collective == Collective::kBarrier ? 0 : key.count, .dtype = key.dtype};
+  const bool moves = traits_of(key.collective).output != Extent::kNone;
+  return {.count = moves ? key.count : 0, .dtype = key.dtype};
 }
 
 Shape shape_of(const ChoiceKey& key, int size) {
-  return {.size = size, .root = key.root, .pre_scaled = key.pre_scaled};
+  return {
+      .collective = key.collective, .size = size, .root = key.root, .pre_scaled = key.pre_scaled};
 }
 
 Choice::Candidate priced(const Variant& variant, const ChoiceKey& key, int size,

@@ -46,37 +46,65 @@ class Outcome {
  public:
   Outcome(std::span<const Plan> plans, const Claim& claim, const Atoms& atoms, const Machine& done)
       : plans_(plans), claim_(claim), atoms_(atoms), done_(done) {
-    if (claim.collective == Collective::kBroadcast) {
-      wanted_ = proof::fingerprint_of(static_cast<std::uint32_t>(claim.root));
-    } else {
-      for (std::uint32_t r = 0; r < plans.size(); ++r) wanted_ = wanted_ + proof::fingerprint_of(r);
-    }
+    for (std::uint32_t r = 0; r < plans.size(); ++r) all_ = all_ + proof::fingerprint_of(r);
   }
 
   void check() const {
     for (std::uint32_t r = 0; r < plans_.size(); ++r) {
-      if (claim_.collective == Collective::kBarrier) {
-        check_begun(r);
-      } else {
-        for (std::uint32_t atom = 0; atom < atoms_.in_vector(); ++atom) check_atom(r, atom);
+      if (claim_.collective == Collective::kBarrier) check_begun(r);
+      for (std::uint32_t block = 0; block < plans_[r].output_blocks; ++block) {
+        for (std::uint32_t atom = 0; atom < atoms_.in_block(); ++atom) check_atom(r, block, atom);
       }
     }
   }
 
  private:
-  void check_atom(std::uint32_t r, std::uint32_t atom) const {
-    const Value v = done_.memory(r).load(atom);
-    const auto require = [&](bool holds, const char* rule) {
-      if (!holds) fail(r, atom, rule);
+  // Whose input a block of an output is, and which block of it. All ranks' where reduced.
+  struct Origin {
+    std::uint32_t rank, block;
+  };
+  Origin origin(std::uint32_t r, std::uint32_t block) const {
+    const auto root = static_cast<std::uint32_t>(claim_.root);
+    switch (claim_.collective) {
+      case Collective::kBroadcast:
+        return {root, 0};
+      case Collective::kReduceScatter:
+        return {r, r};
+      case Collective::kAllGather:
+      case Collective::kGather:
+        return {block, 0};
+      case Collective::kScatter:
+        return {root, r};
+      case Collective::kAllToAll:
+        return {block, r};
+      case Collective::kAllReduce:
+      case Collective::kReduce:
+      case Collective::kBarrier:
+        break;
+    }
+    return {r, 0};
+  }
+
+  void check_atom(std::uint32_t r, std::uint32_t block, std::uint32_t atom) const {
+    const Value v = done_.memory(r).load(block * atoms_.in_block() + atom);
+    const std::size_t element = block * claim_.count + atoms_.begin(atom);
+    const auto require = [&](bool holds, const std::string& rule) {
+      if (!holds)
+        throw BrokenRule("rank " + std::to_string(r) + ", output: element " +
+                         std::to_string(element) + " " + rule);
     };
+    const Origin from = origin(r, block);
+    const bool reduces = traits_of(claim_.collective).reduces;
+    const Fingerprint wanted = reduces ? all_ : proof::fingerprint_of(from.rank);
     require(v.state != State::kNothing, "was never written");
-    if (v.element != atoms_.begin(atom))
-      fail(r, atom, "holds element " + std::to_string(v.element));
-    if (!(v.sum == wanted_)) fail(r, atom, wrong_inputs(v.sum, wanted_, plans_.size()));
-    if (claim_.collective == Collective::kBroadcast) return;
+    require(v.element == from.block * claim_.count + atoms_.begin(atom),
+            "holds element " + std::to_string(v.element));
+    if (!(v.sum == wanted)) require(false, wrong_inputs(v.sum, wanted, plans_.size()));
+    if (!reduces) return;
     require(v.state == State::kFinal, "was never finished (the op's scaling after is missing)");
-    require(v.bits == done_.memory(0).load(atom).bits,
-            "may have other bits than on rank 0: the operands combine differently");
+    require(
+        claim_.collective != Collective::kAllReduce || v.bits == done_.memory(0).load(atom).bits,
+        "may have other bits than on rank 0: the operands combine differently");
     require(v.in_order() || !plans_[r].in_order,
             "is not combined in rank order, and the plan says that it is");
   }
@@ -93,16 +121,11 @@ class Outcome {
     }
   }
 
-  [[noreturn]] void fail(std::uint32_t r, std::uint32_t atom, const std::string& rule) const {
-    throw BrokenRule("rank " + std::to_string(r) + ", output: element " +
-                     std::to_string(atoms_.begin(atom)) + " " + rule);
-  }
-
   const std::span<const Plan> plans_;
   const Claim& claim_;
   const Atoms& atoms_;
   const Machine& done_;
-  Fingerprint wanted_;
+  Fingerprint all_;
 };
 
 Verdict follow(std::span<const Plan> plans, const Claim& claim, bool by_element) {

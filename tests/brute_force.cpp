@@ -17,24 +17,47 @@ class Judge {
   Judge(std::span<const Plan> plans, const BruteForceCase& c, Expressions& expressions)
       : plans_(plans), case_(c), expressions_(expressions) {}
 
-  void check(const std::vector<Value>& outputs) {
-    if (case_.goal == BruteForceCase::Goal::kBarrier) return;
-    for (std::size_t k = 0; k < outputs.size(); ++k) {
-      const std::size_t e = k % case_.count;
-      expect_right(outputs[k] == outputs[e], "bits differ between ranks");
-      if (k < case_.count) check_element(outputs[k], static_cast<int>(e));
+  void check(const std::vector<std::vector<Value>>& outputs) {
+    for (std::size_t r = 0; r < outputs.size(); ++r) {
+      for (std::size_t e = 0; e < outputs[r].size(); ++e) check_element(r, e, outputs[r][e]);
+      if (case_.collective == Collective::kAllReduce)
+        expect_right(outputs[r] == outputs[0], "bits differ between ranks");
     }
     if (first_.empty()) first_ = outputs;
     expect_right(outputs == first_, "bits differ between schedules");
   }
 
  private:
-  void check_element(Value v, int element) {
-    if (case_.goal == BruteForceCase::Goal::kBroadcast) {
-      expect_right(expressions_.content(v) == std::vector<int>{kInput, case_.root, element},
-                   "not the root's element");
-      return;
+  void check_element(std::size_t r, std::size_t e, Value v) {
+    const auto rank = static_cast<int>(r), count = static_cast<int>(case_.count);
+    const auto element = static_cast<int>(e);
+    const int block = element / count, within = element % count;
+    switch (case_.collective) {
+      case Collective::kAllReduce:
+      case Collective::kReduce:
+        return check_sum(v, element);
+      case Collective::kReduceScatter:
+        return check_sum(v, rank * count + element);
+      case Collective::kBroadcast:
+        return check_moved(v, case_.root, element);
+      case Collective::kAllGather:
+      case Collective::kGather:
+        return check_moved(v, block, within);
+      case Collective::kScatter:
+        return check_moved(v, case_.root, rank * count + element);
+      case Collective::kAllToAll:
+        return check_moved(v, block, rank * count + within);
+      case Collective::kBarrier:
+        return;
     }
+  }
+
+  void check_moved(Value v, int rank, int element) {
+    expect_right(expressions_.content(v) == std::vector<int>{kInput, rank, element},
+                 "not the element that belongs there");
+  }
+
+  void check_sum(Value v, int element) {
     const std::vector<int>& root = expressions_.content(v);
     expect_right(root[0] == kFinished, "not finished");
     std::vector<int> ranks;
@@ -68,7 +91,7 @@ class Judge {
   const std::span<const Plan> plans_;
   const BruteForceCase& case_;
   Expressions& expressions_;
-  std::vector<Value> first_;
+  std::vector<std::vector<Value>> first_;
 };
 
 }  // namespace

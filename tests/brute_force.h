@@ -13,8 +13,7 @@
 namespace tutti::test {
 
 struct BruteForceCase {
-  enum class Goal { kAllReduce, kBroadcast, kBarrier };
-  Goal goal = Goal::kAllReduce;
+  Collective collective = Collective::kAllReduce;
   int root = 0;
   std::size_t count = 0;
   std::uint32_t trips = 1;

@@ -44,13 +44,12 @@ class Schedule {
            Expressions& expressions, std::uint64_t seed)
       : plans_(plans), case_(c), expressions_(expressions), random_(seed), ranks_(plans.size()) {
     for (std::size_t r = 0; r < plans.size(); ++r) {
-      const int count = static_cast<int>(c.count), rank = static_cast<int>(r);
       RankState& self = ranks_[r];
       const Unroller sizes(plans[r], c.count, c.trips);
       self.memory.assign(static_cast<std::size_t>(sizes.memory_size()), kGarbage);
-      const bool has = c.goal != BruteForceCase::Goal::kBroadcast || rank == c.root;
-      for (int e = 0; has && e < count; ++e)
-        self.memory[static_cast<std::size_t>(plans[r].in_place ? e : count + e)] = input(rank, e);
+      for (int e = 0; e < sizes.input_size(); ++e)
+        self.memory[static_cast<std::size_t>(sizes.input_address(e))] =
+            input(static_cast<int>(r), e);
       for (const auto& actions : program[r])
         self.lanes.push_back(
             {.actions = &actions, .priority = static_cast<unsigned>(random_() % 1024)});
@@ -58,8 +57,8 @@ class Schedule {
     by_priority_ = random_() % 4 != 0;
   }
 
-  /// The outputs of all ranks, one after the other. Throws Wrong.
-  std::vector<Value> run() {
+  /// The outputs, by rank. Throws Wrong.
+  std::vector<std::vector<Value>> run() {
     for (std::size_t r = 0; r < ranks_.size(); ++r) note_end(r);
     while (move_one()) {
       if (random_() % 64 == 0) reshuffle();
@@ -68,16 +67,19 @@ class Schedule {
     for (auto& [key, edge] : edges_) {
       for (Message& m : edge.messages) bind(std::get<0>(key), m);
     }
-    std::vector<Value> outputs;
+    std::vector<std::vector<Value>> outputs;
     for (std::size_t r = 0; r < ranks_.size(); ++r) {
-      const int rank = static_cast<int>(r), count = static_cast<int>(case_.count);
+      const Unroller sizes(plans_[r], case_.count, case_.trips);
       const auto at = [&](int address) {
         return ranks_[r].memory[static_cast<std::size_t>(address)];
       };
-      for (int e = 0; e < count; ++e) outputs.push_back(resolve(at(e), 0));
-      const bool has = case_.goal != BruteForceCase::Goal::kBroadcast || rank == case_.root;
-      for (int e = 0; has && !plans_[r].in_place && e < count; ++e)
-        expect_right(at(count + e) == input(rank, e), "an input is overwritten");
+      outputs.emplace_back();
+      for (int e = 0; e < sizes.output_size(); ++e) outputs.back().push_back(resolve(at(e), 0));
+      for (int e = 0; e < sizes.input_size(); ++e) {
+        const Address address = sizes.input_address(e);
+        if (address >= sizes.output_size())
+          expect_right(at(address) == input(static_cast<int>(r), e), "an input is overwritten");
+      }
     }
     return outputs;
   }
@@ -116,7 +118,7 @@ class Schedule {
 
   // In a barrier nobody ends before all have begun.
   void note_end(std::size_t r) {
-    if (case_.goal != BruteForceCase::Goal::kBarrier || ranks_.size() == 1) return;
+    if (case_.collective != Collective::kBarrier || ranks_.size() == 1) return;
     for (const LaneState& l : ranks_[r].lanes) {
       if (!l.ended()) return;
     }
@@ -311,9 +313,9 @@ class Schedule {
 
 }  // namespace
 
-std::vector<Value> run_schedule(std::span<const Plan> plans, const BruteForceCase& c,
-                                const Program& program, Expressions& expressions,
-                                std::uint64_t seed) {
+std::vector<std::vector<Value>> run_schedule(std::span<const Plan> plans, const BruteForceCase& c,
+                                             const Program& program, Expressions& expressions,
+                                             std::uint64_t seed) {
   return Schedule(plans, c, program, expressions, seed).run();
 }
 

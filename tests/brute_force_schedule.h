@@ -15,8 +15,8 @@ using Program = std::vector<std::vector<std::vector<Action>>>;  // by rank, then
 
 /// The outputs of all ranks, one after the other, when `program` is run in the order that `seed`
 /// gives. Throws Wrong.
-std::vector<Value> run_schedule(std::span<const Plan> plans, const BruteForceCase& c,
-                                const Program& program, Expressions& expressions,
-                                std::uint64_t seed);
+std::vector<std::vector<Value>> run_schedule(std::span<const Plan> plans, const BruteForceCase& c,
+                                             const Program& program, Expressions& expressions,
+                                             std::uint64_t seed);
 
 }  // namespace tutti::test

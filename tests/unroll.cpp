@@ -13,8 +13,7 @@ Unroller::Unroller(const Plan& plan, std::size_t count, unsigned trips)
     : plan_(plan), count_(static_cast<long>(count)), trips_(trips) {}
 
 int Unroller::memory_size() const {
-  return static_cast<int>(count_) * (plan_.in_place ? 1 : 2) +
-         static_cast<int>(plan_.scratch_slots) * slot_length();
+  return output_size() + input_size() + static_cast<int>(plan_.scratch_slots) * slot_length();
 }
 
 std::vector<Action> Unroller::lane(std::size_t l) {
@@ -87,27 +86,39 @@ int Unroller::rank(const Peer& p, unsigned member) const {
 
 Addresses Unroller::addresses(const Ref& ref) const {
   const Grid& grid = plan_.grids[ref.grid];
-  const long chunks = grid.chunks, cells = chunks * trips_;
+  const bool scratch = ref.buffer == Buffer::kScratch;
+  const bool in_blocks = grid.nesting == Nesting::kChunkMajor;
+  const long chunks = in_blocks ? 1 : grid.chunks;  // of a block
   Addresses found;
   for (unsigned n = 0; n < ref.total; ++n) {
     const long run = n / ref.run, within = n % ref.run;
-    const long k = modulo(value(ref.first) + run * ref.stride + within, chunks);
-    const bool tile_major = grid.nesting == Nesting::kTileMajor;
-    const long cell = tile_major ? tile_ * chunks + k : k * trips_ + tile_;
-    const long origin = tile_major ? tile_ * chunks : cell;
-    for (long e = cell * count_ / cells; e < (cell + 1) * count_ / cells; ++e)
-      found.push_back(address(ref, e, e - origin * count_ / cells));
+    const long k = modulo(value(ref.first) + run * ref.stride + within, grid.chunks);
+    const long tile = tile_ * chunks, cell = in_blocks ? tile : tile + k, cells = chunks * trips_;
+    const long block = in_blocks ? k : 0;
+    for (long e = cell * count_ / cells; e < (cell + 1) * count_ / cells; ++e) {
+      found.push_back(scratch ? in_slot(value(ref.slot) + block, e - tile * count_ / cells)
+                              : in_buffer(ref.buffer, block, e));
+    }
   }
   return found;
 }
 
-Address Unroller::address(const Ref& ref, long element, long in_tile) const {
-  if (ref.buffer == Buffer::kOutput || (ref.buffer == Buffer::kInput && plan_.in_place))
-    return static_cast<int>(element);
-  if (ref.buffer == Buffer::kInput) return static_cast<int>(count_ + element);
-  expect_right(in_tile < slot_length(), "a slot is left");
-  const long slot = modulo(value(ref.slot), static_cast<long>(plan_.scratch_slots));
-  return static_cast<int>(count_ * (plan_.in_place ? 1 : 2) + slot * slot_length() + in_tile);
+Address Unroller::in_buffer(Buffer buffer, long block, long element) const {
+  const long in = plan_.input_blocks, out = plan_.output_blocks;
+  if (buffer == Buffer::kInput) {
+    expect_right(block < in, "no such block of the input");
+    const bool shared = plan_.in_place && (in == out || in == 1 || block == plan_.rank);
+    if (!shared) return static_cast<int>(out * count_ + block * count_ + element);
+    block = in == out ? block : in == 1 ? plan_.rank : 0;
+  }
+  expect_right(block < out, "no such block of the output");
+  return static_cast<int>(block * count_ + element);
+}
+
+Address Unroller::in_slot(long slot, long element) const {
+  expect_right(element < slot_length(), "a slot is left");
+  const long number = modulo(slot, static_cast<long>(plan_.scratch_slots));
+  return output_size() + input_size() + static_cast<int>(number * slot_length() + element);
 }
 
 }  // namespace tutti::test

@@ -9,7 +9,7 @@
 
 namespace tutti::test {
 
-using Address = int;  // in a rank's memory: output, input (unless in place), scratch
+using Address = int;  // in a rank's memory: output, input (what is not in place), scratch
 using Addresses = std::vector<Address>;
 
 /// The plans do something wrong; what() says what.
@@ -41,6 +41,12 @@ class Unroller {
   Unroller(const Plan& plan, std::size_t count, unsigned trips);
 
   int memory_size() const;
+  int output_size() const { return static_cast<int>(plan_.output_blocks * count_); }
+  int input_size() const { return static_cast<int>(plan_.input_blocks * count_); }
+  /// Where an element of the input is.
+  Address input_address(int element) const {
+    return in_buffer(Buffer::kInput, element / count_, element % count_);
+  }
   std::vector<Action> lane(std::size_t l);
 
  private:
@@ -51,7 +57,8 @@ class Unroller {
   long value(const Expr& e) const { return e.a * i_ + e.b * j_ + e.c; }
   int rank(const Peer& p, unsigned member) const;
   Addresses addresses(const Ref& ref) const;
-  Address address(const Ref& ref, long element, long in_tile) const;
+  Address in_buffer(Buffer buffer, long block, long element) const;
+  Address in_slot(long slot, long element) const;
 
   const Plan& plan_;
   const long count_;

@@ -21,9 +21,7 @@ namespace tutti::test {
 namespace {
 
 BruteForceCase judged(const Claim& claim) {
-  using Goal = BruteForceCase::Goal;
-  constexpr Goal kGoals[] = {Goal::kAllReduce, Goal::kBroadcast, Goal::kBarrier};
-  return {.goal = kGoals[static_cast<int>(claim.collective)],
+  return {.collective = claim.collective,
           .root = claim.root,
           .count = claim.count,
           .trips = claim.trips,

@@ -13,10 +13,11 @@ constexpr bool kInPlace = true;
 using Emit = std::function<void(PlanBuilder&, const Shape&)>;
 
 // The plans of `size` ranks that all do the same with `chunks` chunks and some scratch slots.
-std::vector<Plan> world(int size, int chunks, int slots, const Emit& emit, bool in_place = false) {
+std::vector<Plan> world(int size, int chunks, int slots, const Emit& emit, bool in_place = false,
+                        Collective collective = Collective::kAllReduce) {
   std::vector<Plan> plans;
   for (int r = 0; r < size; ++r) {
-    const Shape shape{.rank = r, .size = size, .in_place = in_place};
+    const Shape shape{.collective = collective, .rank = r, .size = size, .in_place = in_place};
     PlanBuilder b(shape, chunks, slots);
     emit(b, shape);
     plans.push_back(b.finish());
@@ -24,10 +25,12 @@ std::vector<Plan> world(int size, int chunks, int slots, const Emit& emit, bool 
   return plans;
 }
 
-std::vector<Plan> generated(Plan (*generate)(const Shape&), int size, bool in_place = false) {
+std::vector<Plan> generated(Plan (*generate)(const Shape&), int size, bool in_place = false,
+                            Collective collective = Collective::kAllReduce) {
   std::vector<Plan> plans;
   for (int r = 0; r < size; ++r)
-    plans.push_back(generate({.rank = r, .size = size, .in_place = in_place}));
+    plans.push_back(
+        generate({.collective = collective, .rank = r, .size = size, .in_place = in_place}));
   return plans;
 }
 
@@ -213,7 +216,7 @@ std::vector<Plan> operands_swapped_on_rank_2() {
 }
 
 std::vector<Plan> child_forgotten_by_rank_0() {
-  std::vector<Plan> plans = generated(broadcast_binomial, 4);
+  std::vector<Plan> plans = generated(broadcast_binomial, 4, false, Collective::kBroadcast);
   const std::uint32_t first = find(plans[0], Step::Op::kSend);
   plans[0] = without_step(plans[0], find(plans[0], Step::Op::kSend, first + 1));
   return plans;
@@ -347,10 +350,11 @@ void add_claims(std::vector<WrongPlan>& all) {
   all.push_back({"one rank does not scale its input", scaling_left_out_on_rank_1(), scaled,
                  "not scaled first"});
   all.push_back({"an input scaled twice", scaled_twice(), scaled, "scaled already"});
-  all.push_back({"a broadcast from the wrong root", generated(broadcast_binomial, 3), broadcast(1),
-                 "never written"});
+  all.push_back({"a broadcast from the wrong root",
+                 generated(broadcast_binomial, 3, false, Collective::kBroadcast), broadcast(1),
+                 "other blocks than the collective's"});
   all.push_back({"a barrier of one round",
-                 world(4, 1, 0, barrier_of_one_round),
+                 world(4, 1, 0, barrier_of_one_round, false, Collective::kBarrier),
                  {.collective = Collective::kBarrier},
                  "may leave the barrier before rank"});
   all.push_back({"more scratch on one rank", more_scratch_on_rank_1(), all_reduce(7),

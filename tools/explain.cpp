@@ -90,7 +90,7 @@ CallKey Explain::key_for(int ranks) const {
                            [](Dtype d) { return std::string(name_of(d)); });
   key.op = named<tutti_op>("--op", op_, first_values<tutti_op>(TUTTI_SUM, TUTTI_BXOR), op_name);
   const bool bitwise = key.op >= TUTTI_BAND;
-  if (key.collective == Collective::kAllReduce && bitwise && !is_integer(key.dtype))
+  if (traits_of(key.collective).reduces && bitwise && !is_integer(key.dtype))
     throw UsageError(fmt::format("--op {} takes integers only, not --datatype {}", op_, dtype_));
   if (root_ >= ranks) throw UsageError(fmt::format("--root {}: there are {} ranks", root_, ranks));
   key.root = root_;

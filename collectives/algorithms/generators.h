@@ -17,5 +17,26 @@ Plan all_reduce_rabenseifner(const Shape& shape);
 Plan all_reduce_double_binary_tree(const Shape& shape);
 Plan broadcast_binomial(const Shape& shape);
 Plan barrier_dissemination(const Shape& shape);
+Plan broadcast_flat(const Shape& shape);
+Plan broadcast_chain(const Shape& shape);
+Plan broadcast_scatter_all_gather(const Shape& shape);
+Plan reduce_binomial(const Shape& shape);
+Plan reduce_chain(const Shape& shape);
+Plan reduce_flat(const Shape& shape);
+Plan reduce_two_shot(const Shape& shape);
+Plan reduce_scatter_direct(const Shape& shape);
+Plan reduce_scatter_ring(const Shape& shape);
+Plan reduce_scatter_recursive_halving(const Shape& shape);
+Plan all_gather_direct(const Shape& shape);
+Plan all_gather_ring(const Shape& shape);
+Plan all_gather_bruck(const Shape& shape);
+Plan all_gather_recursive_doubling(const Shape& shape);
+Plan gather_flat(const Shape& shape);
+Plan gather_binomial(const Shape& shape);
+Plan scatter_flat(const Shape& shape);
+Plan scatter_binomial(const Shape& shape);
+Plan all_to_all_direct(const Shape& shape);
+Plan all_to_all_pairwise(const Shape& shape);
+Plan all_to_all_bruck(const Shape& shape);
 
 }  // namespace tutti

@@ -14,16 +14,19 @@ Residence residence(double rank_bytes, int ranks, const Coefficients& coefficien
   return {l2, cached - l2, 1 - cached};
 }
 
-StepCosts::StepCosts(const Load& load, int ranks, std::uint32_t tiles, std::uint32_t scratch_slots,
+StepCosts::StepCosts(const Load& load, std::span<const Plan> plans, std::uint32_t tiles,
                      const Conditions& conditions, const Coefficients& coefficients)
     : conditions_(conditions),
       coefficients_(coefficients),
       combine_s_per_byte_(coefficients.combine_s_per_byte[static_cast<std::size_t>(load.dtype)]),
-      ranks_(ranks) {
+      ranks_(static_cast<int>(plans.size())) {
   const double bytes = static_cast<double>(load.count) * static_cast<double>(size_of(load.dtype));
   const double tile = bytes / tiles;
-  call_ = residence(2 * bytes, ranks, coefficients);  // input and output
-  tile_ = residence((2 + scratch_slots) * tile, ranks, coefficients);
+  std::uint32_t blocks = 0;  // of input and output, all ranks together
+  for (const Plan& plan : plans) blocks += plan.input_blocks + plan.output_blocks;
+  const double of_a_rank = static_cast<double>(blocks) / ranks_;
+  call_ = residence(of_a_rank * bytes, ranks_, coefficients);
+  tile_ = residence((of_a_rank + plans[0].scratch_slots) * tile, ranks_, coefficients);
 }
 
 Access StepCosts::access(Buffer from, std::size_t bytes) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 #include "collectives/price.h"
 
@@ -29,8 +30,8 @@ struct Cost {
 
 class StepCosts {
  public:
-  /// `tiles` the call is cut into; `scratch_slots` of its plan.
-  StepCosts(const Load& load, int ranks, std::uint32_t tiles, std::uint32_t scratch_slots,
+  /// Of a call that is cut into `tiles`; of its plans only the sizes of buffers count.
+  StepCosts(const Load& load, std::span<const Plan> plans, std::uint32_t tiles,
             const Conditions& conditions, const Coefficients& coefficients);
 
   /// How a message of `bytes` from that buffer crosses.

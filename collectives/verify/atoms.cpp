@@ -14,18 +14,12 @@ std::size_t boundary(std::uint64_t x, std::uint64_t cells, std::size_t count) {
 std::vector<std::uint32_t> grids_of(std::span<const Plan> plans) {
   std::vector<std::uint32_t> grids;
   for (const Plan& p : plans) {
-    for (const Grid& g : p.grids) grids.push_back(g.chunks);
+    for (const Grid& g : p.grids)
+      grids.push_back(g.nesting == Nesting::kTileMajor ? g.chunks : 1);  // else a block is a chunk
   }
   std::sort(grids.begin(), grids.end());
   grids.erase(std::unique(grids.begin(), grids.end()), grids.end());
   return grids;
-}
-
-bool tile_major(std::span<const Plan> plans) {
-  return std::all_of(plans.begin(), plans.end(), [](const Plan& p) {
-    return std::all_of(p.grids.begin(), p.grids.end(),
-                       [](const Grid& g) { return g.nesting == Nesting::kTileMajor; });
-  });
 }
 
 // Where a slot is cut: at every boundary of every grid in every tile, relative to the tile's begin.
@@ -44,7 +38,7 @@ Marks slot_marks(std::span<const Plan> plans, std::size_t count, std::uint32_t t
 }
 
 // Every tile is cut where a slot is.
-Marks vector_marks(const Marks& slot, std::size_t count, std::uint32_t trips) {
+Marks block_marks(const Marks& slot, std::size_t count, std::uint32_t trips) {
   Marks marks(count + 1);
   for (std::uint32_t t = 0; t < trips; ++t) {
     const std::size_t begin = boundary(t, trips, count), end = boundary(t + 1, trips, count);
@@ -68,13 +62,13 @@ void number(Marks& marks, std::uint32_t inside, std::vector<std::uint32_t>& atom
 }  // namespace
 
 Atoms::Atoms(std::span<const Plan> plans, std::size_t count, std::uint32_t trips, bool by_element) {
-  Marks slot((count + trips - 1) / trips + 1, true), vector(count + 1, true);
-  if (!by_element && tile_major(plans)) {
+  Marks slot((count + trips - 1) / trips + 1, true), block(count + 1, true);
+  if (!by_element) {
     slot = slot_marks(plans, count, trips);
-    vector = vector_marks(slot, count, trips);
+    block = block_marks(slot, count, trips);
   }
   number(slot, kInside, slot_atoms_, slot_begins_);
-  number(vector, kInside, vector_atoms_, vector_begins_);
+  number(block, kInside, block_atoms_, block_begins_);
 }
 
 }  // namespace tutti::proof

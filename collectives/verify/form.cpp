@@ -19,6 +19,7 @@ class Form {
     require(!plan_.grids.empty() && !plan_.maps.empty() && plan_.maps[0].empty(),
             "has no grid or no map 0");
     for (const Grid& g : plan_.grids) require(g.chunks > 0, "has a grid of no chunks");
+    require(plan_.tile_blocks > 0, "has tiles of no blocks");
     for (const auto& map : plan_.maps) {
       for (const std::uint32_t r : map) require(r < plan_.size, "has a map with an unknown rank");
     }
@@ -100,6 +101,12 @@ class Form {
 
   void check_ref(const Ref& ref) const {
     require(ref.grid < plan_.grids.size(), "names a grid that does not exist");
+    if (ref.total == 0) return;
+    const Grid& grid = plan_.grids[ref.grid];
+    const std::uint32_t cut = grid.nesting == Nesting::kTileMajor ? 1 : grid.chunks;
+    require(ref.buffer == Buffer::kScratch ||
+                cut == (ref.buffer == Buffer::kInput ? plan_.input_blocks : plan_.output_blocks),
+            "names a buffer by a grid of another number of blocks");
     require(ref.total <= plan_.grids[ref.grid].chunks && (ref.run > 0 || ref.total == 0),
             "names more chunks than there are");
     require(ref.buffer != Buffer::kScratch || plan_.scratch_slots > 0,
@@ -110,18 +117,28 @@ class Form {
   std::uint32_t index_ = UINT32_MAX;  // of the step that is being checked
 };
 
-void check_agreement(const Plan& p, const Plan& first, std::size_t rank, std::size_t size) {
+void check_agreement(const Plan& p, const Plan& first, std::size_t rank, std::size_t size,
+                     const Claim& claim) {
   const auto require = [&](bool holds, const char* rule) {
     if (!holds) throw BrokenRule("rank " + std::to_string(rank) + ": " + rule);
   };
   require(p.rank == rank && p.size == size, "has the plan of another rank or size");
+  const CollectiveTraits& traits = traits_of(claim.collective);
+  const int n = static_cast<int>(size), r = static_cast<int>(rank);
+  require(p.input_blocks == static_cast<std::uint32_t>(traits.input_blocks(n, r, claim.root)) &&
+              p.output_blocks == static_cast<std::uint32_t>(traits.output_blocks(n, r, claim.root)),
+          "its buffers have other blocks than the collective's");
   require(p.in_order == first.in_order && p.moves_only == first.moves_only,
           "its labels (in_order, moves_only) differ from rank 0's");
   const auto most = [](const Plan& plan) {
-    return std::ranges::max_element(plan.grids, {}, &Grid::chunks)->chunks;
+    std::uint32_t chunks = 1;
+    for (const Grid& g : plan.grids)
+      if (g.nesting == Nesting::kTileMajor) chunks = std::max(chunks, g.chunks);
+    return chunks;
   };
-  require(p.scratch_slots == first.scratch_slots && most(p) == most(first),
-          "its scratch or its chunks differ from rank 0's, so the trip counts would");
+  require(p.scratch_slots == first.scratch_slots && p.tile_blocks == first.tile_blocks &&
+              most(p) == most(first),
+          "its scratch, its tiles or its chunks differ from rank 0's, so the trip counts would");
 }
 
 }  // namespace
@@ -129,8 +146,8 @@ void check_agreement(const Plan& p, const Plan& first, std::size_t rank, std::si
 void check_form(std::span<const Plan> plans, const Claim& claim) {
   for (const Plan& p : plans) Form(p).check();
   for (std::size_t r = 0; r < plans.size(); ++r)
-    check_agreement(plans[r], plans[0], r, plans.size());
-  if (claim.collective != Collective::kAllReduce && !plans[0].moves_only)
+    check_agreement(plans[r], plans[0], r, plans.size(), claim);
+  if (!traits_of(claim.collective).reduces && !plans[0].moves_only)
     throw BrokenRule("the plans do arithmetic in a collective that only moves");
 }
 

@@ -10,10 +10,6 @@ namespace {
 
 constexpr std::uint32_t kWindow = 1;  // posts that an edge holds
 
-bool has_input(const Claim& claim, std::uint32_t rank) {
-  return claim.collective != Collective::kBroadcast || static_cast<int>(rank) == claim.root;
-}
-
 void add_bits(std::vector<std::uint64_t>& bits, const std::vector<std::uint64_t>& more) {
   for (std::size_t w = 0; w < more.size(); ++w) bits[w] |= more[w];
 }
@@ -31,8 +27,7 @@ Machine::Machine(std::span<const Plan> plans, const Claim& claim, const Atoms& a
   ranks_.reserve(size_);
   for (const Plan& p : plans) {
     lanes_ = std::max(lanes_, static_cast<std::size_t>(p.lanes()));
-    ranks_.push_back(
-        {&p, Memory(p, atoms, claim.count, claim.trips, has_input(claim, p.rank)), {}, {}});
+    ranks_.push_back({&p, Memory(p, atoms, claim.count, claim.trips), {}, {}});
     Rank& self = ranks_.back();
     self.lanes.resize(static_cast<std::size_t>(p.lanes()));
     for (int l = 0; l < p.lanes(); ++l) {

@@ -1,22 +1,33 @@
 #include "collectives/verify/memory.h"
 
+#include <algorithm>
+
 #include "collectives/verify/broken_rule.h"
 
 namespace tutti::proof {
 
-Memory::Memory(const Plan& plan, const Atoms& atoms, std::size_t count, std::uint32_t trips,
-               bool has_input)
+Memory::Memory(const Plan& plan, const Atoms& atoms, std::size_t count, std::uint32_t trips)
     : plan_(plan),
       atoms_(atoms),
+      count_(count),
       geometry_(plan, count, trips),
-      has_input_(has_input),
       many_lanes_(plan.lanes() > 1),
-      values_(atoms.in_vector() + std::size_t{plan.scratch_slots} * atoms.in_slot()),
+      values_(std::size_t{plan.output_blocks} * atoms.in_block() +
+              std::size_t{plan.scratch_slots} * atoms.in_slot()),
       accesses_(many_lanes_ ? values_.size() : 0),
       loans_(static_cast<std::size_t>(plan.lanes()), std::vector<std::uint32_t>(values_.size())),
       known_(static_cast<std::size_t>(plan.lanes())) {
-  if (!plan.in_place || !has_input) return;
-  for (Cell c = 0; c < atoms.in_vector(); ++c) values_[c] = input_of(plan.rank, atoms.begin(c));
+  for (std::uint32_t block = 0; block < plan.input_blocks; ++block) {
+    if (!plan.output_of_input(block)) continue;
+    for (Cell a = 0; a < atoms.in_block(); ++a)
+      values_[input_block(block) + a] = input_of(plan.rank, element(block * atoms.in_block() + a));
+  }
+}
+
+Cell Memory::input_block(std::uint32_t block) const {
+  const auto output = plan_.output_of_input(block);
+  const Cell apart = static_cast<Cell>(values_.size()) + block * atoms_.in_block();
+  return output ? *output * atoms_.in_block() : apart;
 }
 
 CellRun Memory::expand(const Ref& ref, const LoopVars& vars, std::vector<Cell>& cells) const {
@@ -26,34 +37,42 @@ CellRun Memory::expand(const Ref& ref, const LoopVars& vars, std::vector<Cell>& 
     run = ++ranges == 1 ? CellRun{begin, end} : CellRun{};
     for (Cell c = begin; c < end; ++c) cells.push_back(c);
   };
-  if (ref.buffer != Buffer::kScratch) {
-    const bool apart = ref.buffer == Buffer::kInput && !plan_.in_place;
-    const auto base = apart ? static_cast<Cell>(values_.size()) : 0;
-    geometry_.for_each_range(ref, vars, [&](Range r) {
-      append(base + atoms_.at(r.begin), base + atoms_.at(r.begin + r.count));
-    });
-    return run;
-  }
-  const std::uint32_t slot = evaluate(ref.slot, vars, plan_.scratch_slots);
-  const Cell base = atoms_.in_vector() + slot * atoms_.in_slot();
   geometry_.for_each_range(ref, vars, [&](Range r) {
-    const std::size_t begin = r.begin - slot * geometry_.slot_stride();
-    if (begin + r.count > geometry_.slot_count()) throw BrokenRule("leaves its scratch slot");
-    append(base + atoms_.slot_at(begin), base + atoms_.slot_at(begin + r.count));
+    if (ref.buffer == Buffer::kScratch) {
+      const auto slot = static_cast<Cell>(r.begin / geometry_.slot_stride());
+      const std::size_t begin = r.begin % geometry_.slot_stride();
+      if (begin + r.count > geometry_.slot_count()) throw BrokenRule("leaves its scratch slot");
+      const Cell base = first_of_slots() + slot * atoms_.in_slot();
+      append(base + atoms_.slot_at(begin), base + atoms_.slot_at(begin + r.count));
+      return;
+    }
+    while (r.count > 0) {  // block by block
+      const auto block = static_cast<std::uint32_t>(r.begin / count_);
+      const std::size_t begin = r.begin % count_, here = std::min(r.count, count_ - begin);
+      const Cell base =
+          ref.buffer == Buffer::kInput ? input_block(block) : block * atoms_.in_block();
+      append(base + atoms_.at(begin), base + atoms_.at(begin + here));
+      r = {r.begin + here, r.count - here};
+    }
   });
   return run;
 }
 
+std::uint32_t Memory::element(Cell in_vector) const {
+  const Cell block = in_vector / atoms_.in_block();
+  return static_cast<std::uint32_t>(block * count_) + atoms_.begin(in_vector % atoms_.in_block());
+}
+
 std::uint32_t Memory::length(Cell cell) const {
-  if (cell < atoms_.in_vector()) return atoms_.length(cell);
-  if (is_input(cell)) return atoms_.length(atom_of_input(cell));
-  return atoms_.slot_length((cell - atoms_.in_vector()) % atoms_.in_slot());
+  if (is_input(cell))
+    cell -= static_cast<Cell>(values_.size());
+  else if (!is_output(cell))
+    return atoms_.slot_length((cell - first_of_slots()) % atoms_.in_slot());
+  return atoms_.length(cell % atoms_.in_block());
 }
 
 Value Memory::load(Cell cell) const {
-  if (!is_input(cell)) return values_[cell];
-  if (!has_input_) return {};
-  return input_of(plan_.rank, atoms_.begin(atom_of_input(cell)));
+  return is_input(cell) ? input_of(plan_.rank, element_of_input(cell)) : values_[cell];
 }
 
 const char* Memory::read(int lane, Cell cell) {

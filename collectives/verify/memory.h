@@ -19,8 +19,8 @@
 
 namespace tutti::proof {
 
-/// An atom of this rank's memory: the output's, then the scratch slots', then (out of place) the
-/// input's.
+/// An atom of this rank's memory: those of the output's blocks, then the scratch slots', then of
+/// the input's blocks. (In place some of the input's are the output's.)
 using Cell = std::uint32_t;
 
 /// Neighbouring cells, or (where a ref's are not neighbours) nothing that is known.
@@ -40,9 +40,7 @@ struct Knowledge {
 
 class Memory {
  public:
-  /// `has_input`: whether the input counts on this rank (in a broadcast: on the root).
-  Memory(const Plan& plan, const Atoms& atoms, std::size_t count, std::uint32_t trips,
-         bool has_input);
+  Memory(const Plan& plan, const Atoms& atoms, std::size_t count, std::uint32_t trips);
 
   /// Appends the atoms of a ref, and returns them as a run where they are neighbours. Throws
   /// BrokenRule if it leaves its buffer, NotWholeAtoms.
@@ -53,9 +51,14 @@ class Memory {
   Value load(Cell cell) const;
   void store(Cell cell, const Value& value) { values_[cell] = value; }
   bool is_input(Cell cell) const { return cell >= values_.size(); }
-  std::uint32_t atom_of_input(Cell cell) const {
-    return cell - static_cast<std::uint32_t>(values_.size());
+  /// The element of the input, or of the output, that such a cell begins at.
+  std::uint32_t element_of_input(Cell cell) const {
+    return element(cell - static_cast<Cell>(values_.size()));
   }
+  std::uint32_t element(Cell in_vector) const;
+  bool is_output(Cell cell) const { return cell < plan_.output_blocks * atoms_.in_block(); }
+  /// The slot that a cell of scratch is in.
+  std::uint32_t slot_of(Cell cell) const { return (cell - first_of_slots()) / atoms_.in_slot(); }
 
   // Accesses by a step of `lane`. Each says what rule it breaks; nullptr: none.
   const char* read(int lane, Cell cell);
@@ -77,6 +80,9 @@ class Memory {
     std::uint8_t writer = 0;
   };
   std::vector<std::uint32_t>& loans_of(int lane) { return loans_[static_cast<std::size_t>(lane)]; }
+  Cell first_of_slots() const { return plan_.output_blocks * atoms_.in_block(); }
+  /// The first cell of a block of the input, wherever it lies.
+  Cell input_block(std::uint32_t block) const;
   std::uint32_t now(int lane) { return knowledge(lane).done[static_cast<std::size_t>(lane)] + 1; }
   bool knows(int lane, int other, std::uint32_t time) {
     return lane == other || knowledge(lane).done[static_cast<std::size_t>(other)] >= time;
@@ -84,8 +90,8 @@ class Memory {
 
   const Plan& plan_;
   const Atoms& atoms_;
+  const std::size_t count_;
   const Geometry geometry_;
-  const bool has_input_;
   const bool many_lanes_;
   std::vector<Value> values_;                      // output and scratch
   std::vector<Access> accesses_;                   // of the same, where there are many lanes

@@ -86,18 +86,22 @@ void Machine::fail(const Rank& self, int lane, const std::string& rule) const {
 std::string Machine::element_name(const Rank& self, int lane, Cell cell) const {
   const LaneCursor& at = self.lanes[static_cast<std::size_t>(lane)].at;
   const Memory& memory = self.memory;
-  if (cell >= atoms_.in_vector() && !memory.is_input(cell))
-    return "scratch slot " + std::to_string((cell - atoms_.in_vector()) / atoms_.in_slot());
   const bool input = memory.is_input(cell);
-  const std::uint32_t element = atoms_.begin(input ? memory.atom_of_input(cell) : cell);
-  const std::uint64_t chunks = self.plan->grids[at.step()->ref.grid].chunks;
+  if (!input && !memory.is_output(cell))
+    return "scratch slot " + std::to_string(memory.slot_of(cell));
+  const std::uint32_t element = input ? memory.element_of_input(cell) : memory.element(cell);
+  const std::string name =
+      "element " + std::to_string(element) + " of the " + (input ? "input" : "output");
+  const Grid& grid = self.plan->grids[at.step()->ref.grid];
+  if (grid.nesting == Nesting::kChunkMajor)
+    return name + " (block " + std::to_string(element / claim_.count) + ")";
+  const std::uint64_t chunks = grid.chunks;
   std::uint64_t chunk = 0;  // the last one that begins here or before, in tile-major numbering
   while (chunk + 1 < chunks * claim_.trips &&
          (chunk + 1) * claim_.count / (chunks * claim_.trips) <= element) {
     ++chunk;
   }
-  return "element " + std::to_string(element) + " of the " + (input ? "input" : "output") +
-         " (chunk " + std::to_string(chunk % chunks) + " of tile " +
+  return name + " (chunk " + std::to_string(chunk % chunks) + " of tile " +
          std::to_string(chunk / chunks) + ")";
 }
 

@@ -51,12 +51,14 @@ T pick(const std::vector<T>& from, std::uint64_t random) {
 std::vector<ProofCase> sampled_case(const Sweep& sweep, const Job& job) {
   const std::uint64_t s = seed_of(sweep, job);
   const auto size = static_cast<std::uint64_t>(job.size);
-  const bool rooted = job.variant.algorithm->collective == Collective::kBroadcast;
+  const bool rooted = traits_of(job.variant.algorithm->collective).rooted;
   const int root = sweep.root ? job.root : rooted ? static_cast<int>(mix(s, 1) % size) : 0;
   return {{.variant = job.variant,
            .size = job.size,
            .root = root,
-           .form = kForms[mix(s, 2) % 3],
+           .form = traits_of(job.variant.algorithm->collective).has_in_place_form()
+                       ? kForms[mix(s, 2) % 3]
+                       : Form::kOutOfPlace,
            .count = pick(counts_of(job.size), mix(s, 3)),
            .trips = pick(trips_of(sweep), mix(s, 4)),
            .seed = s}};
@@ -81,8 +83,11 @@ std::vector<ProofCase> all_cases(const Sweep& sweep, const Job& job) {
       }
     }
   };
-  for (const Form form : kForms) add(form, false);
-  if (job.variant.algorithm->collective == Collective::kAllReduce) {
+  const Collective collective = job.variant.algorithm->collective;
+  for (const Form form : kForms) {
+    if (form == Form::kOutOfPlace || traits_of(collective).has_in_place_form()) add(form, false);
+  }
+  if (traits_of(collective).reduces) {
     add(Form::kOutOfPlace, true);
     add(Form::kMixed, true);
   }
@@ -150,7 +155,7 @@ std::vector<Variant> variants_to_prove(const Sweep& sweep, const Algorithm& algo
 
 void add_jobs(const Sweep& sweep, const Algorithm& a, std::size_t row, std::vector<Job>& jobs) {
   for (const int size : sweep.sizes) {
-    const bool rooted = a.collective == Collective::kBroadcast;
+    const bool rooted = traits_of(a.collective).rooted;
     const bool every = rooted && !sweep.sampled && !sweep.root;
     const int first = rooted ? sweep.root.value_or(0) : 0;
     if (first >= size) continue;
@@ -175,7 +180,7 @@ std::string ProofCase::name() const {
   constexpr const char* kNames[] = {"out of place", "in place", "mixed"};
   std::string text(name_of(variant.algorithm->collective));
   text += " " + variant.name() + ", " + std::to_string(size) + " ranks, ";
-  if (variant.algorithm->collective == Collective::kBroadcast)
+  if (traits_of(variant.algorithm->collective).rooted)
     text += "root " + std::to_string(root) + ", ";
   return text + "count " + std::to_string(count) + ", T " + std::to_string(trips) + ", " +
          kNames[static_cast<int>(form)] + (pre_scaled ? ", pre-scaled" : "");

@@ -34,8 +34,7 @@ std::vector<Plan> plans_of(const ProofCase& c);
 
 struct Sweep {
   std::vector<int> sizes;
-  std::vector<Collective> collectives = {Collective::kAllReduce, Collective::kBroadcast,
-                                         Collective::kBarrier};
+  std::vector<Collective> collectives = all_collectives();
   // Names; empty: all, with more shards than variants() lists.
   std::vector<std::string> algorithms{};
   std::optional<int> root{};  // of the broadcast; none: every root

@@ -189,6 +189,46 @@ tutti_status tutti_all_reduce(const void *send, void *recv, size_t count, tutti_
 tutti_status tutti_broadcast(const void *send, void *recv, size_t count, tutti_dtype dtype,
                              int32_t root, tutti_comm *comm, const tutti_options *options);
 
+/** Combines `count` elements of `send` over all ranks with `op`, and leaves the result in `recv` on
+ *  rank `root`. `recv` is written on the root only and may be NULL elsewhere. In place if
+ *  send == recv on the root. Blocks until recv is complete and send may be changed. Errors: as
+ *  tutti_all_reduce(). */
+tutti_status tutti_reduce(const void *send, void *recv, size_t count, tutti_dtype dtype,
+                          tutti_op op, int32_t root, tutti_comm *comm,
+                          const tutti_options *options);
+
+/** Combines `send`, size blocks of `recv_count` elements, over all ranks with `op`, and leaves block
+ *  r of the result in `recv` on rank r. In place if recv == send + rank * recv_count; otherwise the
+ *  two must not overlap. Blocks until recv is complete and send may be changed. Errors: as
+ *  tutti_all_reduce(). */
+tutti_status tutti_reduce_scatter(const void *send, void *recv, size_t recv_count,
+                                  tutti_dtype dtype, tutti_op op, tutti_comm *comm,
+                                  const tutti_options *options);
+
+/** Gathers `send_count` elements of `send` of every rank in `recv` on each rank: size blocks of
+ *  `send_count` elements, in rank order. In place if send == recv + rank * send_count; otherwise the
+ *  two must not overlap. Blocks until recv is complete and send may be changed. Errors: as
+ *  tutti_all_reduce(). */
+tutti_status tutti_all_gather(const void *send, void *recv, size_t send_count, tutti_dtype dtype,
+                              tutti_comm *comm, const tutti_options *options);
+
+/** As tutti_all_gather(), but on rank `root` only; elsewhere `recv` may be NULL. */
+tutti_status tutti_gather(const void *send, void *recv, size_t send_count, tutti_dtype dtype,
+                          int32_t root, tutti_comm *comm, const tutti_options *options);
+
+/** Gives every rank its block of `send` on rank `root`, size blocks of `recv_count` elements in rank
+ *  order: block r to `recv` on rank r. `send` is read on the root only and may be NULL elsewhere. In
+ *  place if recv == send + root * recv_count on the root. Blocks until recv is complete and send may
+ *  be changed. Errors: as tutti_all_reduce(). */
+tutti_status tutti_scatter(const void *send, void *recv, size_t recv_count, tutti_dtype dtype,
+                           int32_t root, tutti_comm *comm, const tutti_options *options);
+
+/** Exchanges blocks of `count` elements: block d of `send` on rank s becomes block s of `recv` on
+ *  rank d. Both are size blocks long and must not overlap. Blocks until recv is complete and send
+ *  may be changed. Errors: as tutti_all_reduce(). */
+tutti_status tutti_all_to_all(const void *send, void *recv, size_t count, tutti_dtype dtype,
+                              tutti_comm *comm, const tutti_options *options);
+
 /** Returns when every rank has entered the call. Errors: as tutti_all_reduce(). */
 tutti_status tutti_barrier(tutti_comm *comm, const tutti_options *options);
 
@@ -196,7 +236,17 @@ tutti_status tutti_barrier(tutti_comm *comm, const tutti_options *options);
 
 typedef int32_t tutti_collective;
 
-enum { TUTTI_ALL_REDUCE = 0, TUTTI_BROADCAST = 1, TUTTI_BARRIER = 2 };
+enum {
+  TUTTI_ALL_REDUCE = 0,
+  TUTTI_BROADCAST = 1,
+  TUTTI_BARRIER = 2,
+  TUTTI_REDUCE = 3,
+  TUTTI_REDUCE_SCATTER = 4,
+  TUTTI_ALL_GATHER = 5,
+  TUTTI_GATHER = 6,
+  TUTTI_SCATTER = 7,
+  TUTTI_ALL_TO_ALL = 8
+};
 
 /** One algorithm that could serve a call. */
 typedef struct tutti_candidate_info {

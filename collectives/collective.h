@@ -1,0 +1,74 @@
+// The collectives: what each is given and gives, in blocks of the call's count.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace tutti {
+
+/// Values equal the C API's.
+enum class Collective : std::uint8_t {
+  kAllReduce,
+  kBroadcast,
+  kBarrier,
+  kReduce,
+  kReduceScatter,
+  kAllGather,
+  kGather,
+  kScatter,
+  kAllToAll,
+};
+inline constexpr int kCollectives = 9;
+
+/// What a buffer of a call holds. A block is `count` elements.
+enum class Extent : std::uint8_t {
+  kNone,
+  kBlock,        // one block
+  kVector,       // a block for each rank, in rank order
+  kRootsBlock,   // one block on the root, nothing elsewhere
+  kRootsVector,  // a vector on the root, nothing elsewhere
+};
+
+/// One row of the table.
+struct CollectiveTraits {
+  std::string_view name;
+  Extent input, output;
+  bool reduces;  // takes an op
+  bool rooted;   // takes a root
+
+  /// Blocks of a buffer on a rank of `size`.
+  static constexpr int blocks(Extent extent, int size, bool is_root) {
+    switch (extent) {
+      case Extent::kNone:
+        return 0;
+      case Extent::kBlock:
+        return 1;
+      case Extent::kVector:
+        return size;
+      case Extent::kRootsBlock:
+        return is_root ? 1 : 0;
+      case Extent::kRootsVector:
+        return is_root ? size : 0;
+    }
+    return 0;
+  }
+  int input_blocks(int size, int rank, int root) const { return blocks(input, size, rank == root); }
+  int output_blocks(int size, int rank, int root) const {
+    return blocks(output, size, rank == root);
+  }
+  /// Two vectors have none: each block would have to be read before the one that replaces it comes.
+  bool has_in_place_form() const { return input != Extent::kVector || output != Extent::kVector; }
+};
+
+const CollectiveTraits& traits_of(Collective collective);
+
+inline std::vector<Collective> all_collectives() {
+  std::vector<Collective> all;
+  for (int c = 0; c < kCollectives; ++c) all.push_back(static_cast<Collective>(c));
+  return all;
+}
+
+inline std::string_view name_of(Collective collective) { return traits_of(collective).name; }
+
+}  // namespace tutti
