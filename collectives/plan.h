@@ -75,8 +75,8 @@ struct Peer {
 enum class Buffer : std::uint8_t { kInput, kOutput, kScratch };
 
 /// How tiles and chunks nest. kTileMajor: the grid cuts one block; chunk k of tile t begins at
-/// ⌊(tC+k)·count/(TC)⌋. kChunkMajor: chunk k is the k-th block of the buffer; tile t of it begins at
-/// k·count + ⌊t·count/T⌋, and in scratch it is in the k-th slot after the ref's.
+/// ⌊(tC+k)·count/(TC)⌋. kChunkMajor: chunk k is the k-th block of the buffer; tile t of it begins
+/// at k·count + ⌊t·count/T⌋, and in scratch it is in the k-th slot after the ref's.
 enum class Nesting : std::uint8_t { kTileMajor, kChunkMajor };
 
 struct Grid {

@@ -266,7 +266,7 @@ TEST_CASE("a candidate is refused where its call would be") {
     CHECK(says(comm, reason));
     CHECK(info.name == nullptr);
   };
-  refused(3, 1, TUTTI_F32, TUTTI_SUM, "unknown collective 3");
+  refused(99, 1, TUTTI_F32, TUTTI_SUM, "unknown collective 99");
   refused(-1, 1, TUTTI_F32, TUTTI_SUM, "unknown collective -1");
   refused(TUTTI_ALL_REDUCE, PTRDIFF_MAX, TUTTI_F32, TUTTI_SUM, "exceeds the address space");
   refused(TUTTI_ALL_REDUCE, 1, 12, TUTTI_SUM, "unknown dtype 12");

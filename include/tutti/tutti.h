@@ -197,17 +197,17 @@ tutti_status tutti_reduce(const void *send, void *recv, size_t count, tutti_dtyp
                           tutti_op op, int32_t root, tutti_comm *comm,
                           const tutti_options *options);
 
-/** Combines `send`, size blocks of `recv_count` elements, over all ranks with `op`, and leaves block
- *  r of the result in `recv` on rank r. In place if recv == send + rank * recv_count; otherwise the
- *  two must not overlap. Blocks until recv is complete and send may be changed. Errors: as
- *  tutti_all_reduce(). */
+/** Combines `send`, size blocks of `recv_count` elements, over all ranks with `op`, and leaves
+ *  block r of the result in `recv` on rank r. In place if recv == send + rank * recv_count;
+ *  otherwise the two must not overlap. Blocks until recv is complete and send may be changed.
+ *  Errors: as tutti_all_reduce(). */
 tutti_status tutti_reduce_scatter(const void *send, void *recv, size_t recv_count,
                                   tutti_dtype dtype, tutti_op op, tutti_comm *comm,
                                   const tutti_options *options);
 
 /** Gathers `send_count` elements of `send` of every rank in `recv` on each rank: size blocks of
- *  `send_count` elements, in rank order. In place if send == recv + rank * send_count; otherwise the
- *  two must not overlap. Blocks until recv is complete and send may be changed. Errors: as
+ *  `send_count` elements, in rank order. In place if send == recv + rank * send_count; otherwise
+ *  the two must not overlap. Blocks until recv is complete and send may be changed. Errors: as
  *  tutti_all_reduce(). */
 tutti_status tutti_all_gather(const void *send, void *recv, size_t send_count, tutti_dtype dtype,
                               tutti_comm *comm, const tutti_options *options);
@@ -216,10 +216,10 @@ tutti_status tutti_all_gather(const void *send, void *recv, size_t send_count, t
 tutti_status tutti_gather(const void *send, void *recv, size_t send_count, tutti_dtype dtype,
                           int32_t root, tutti_comm *comm, const tutti_options *options);
 
-/** Gives every rank its block of `send` on rank `root`, size blocks of `recv_count` elements in rank
- *  order: block r to `recv` on rank r. `send` is read on the root only and may be NULL elsewhere. In
- *  place if recv == send + root * recv_count on the root. Blocks until recv is complete and send may
- *  be changed. Errors: as tutti_all_reduce(). */
+/** Gives every rank its block of `send` on rank `root`, size blocks of `recv_count` elements in
+ *  rank order: block r to `recv` on rank r. `send` is read on the root only and may be NULL
+ *  elsewhere. In place if recv == send + root * recv_count on the root. Blocks until recv is
+ *  complete and send may be changed. Errors: as tutti_all_reduce(). */
 tutti_status tutti_scatter(const void *send, void *recv, size_t recv_count, tutti_dtype dtype,
                            int32_t root, tutti_comm *comm, const tutti_options *options);
 

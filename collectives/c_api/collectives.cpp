@@ -1,0 +1,160 @@
+// The collective calls.
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+#include "collectives/c_api/buffers.h"
+#include "collectives/c_api/door.h"
+
+namespace tutti {
+namespace {
+
+void set_options(Call& call, const tutti_options* options) {
+  if (options == nullptr) return;
+  const tutti_options o = read_struct<tutti_options>(options, TUTTI_OPTIONS_INIT, "options");
+  if (o.algorithm != nullptr) call.algorithm = o.algorithm;
+  if (o.timeout_ms < -1 || o.timeout_ms == 0) {
+    invalid("options->timeout_ms is " + std::to_string(o.timeout_ms) +
+            ": give a positive time or -1");
+  }
+  if (o.timeout_ms > 0)
+    call.timeout = std::chrono::milliseconds(std::min(o.timeout_ms, kLongestTimeoutMs));
+}
+
+// What a failed check or call is called in its text: "rank 1: all_reduce: count is negative".
+template <typename Body>
+tutti_status collective_call(Collective collective, tutti_comm* comm, Body body) noexcept {
+  return using_it(comm, [&](Communicator& c) {
+    try {
+      body(c);
+    } catch (const Error& e) {
+      if (e.status() != TUTTI_INVALID && e.status() != TUTTI_NOT_FOUND) throw;
+      throw Error(e.status(), "rank " + std::to_string(c.rank()) + ": " +
+                                  std::string(name_of(collective)) + ": " + e.what());
+    }
+  });
+}
+
+void check_root(int32_t root, int size) {
+  if (root >= 0 && root < size) return;
+  invalid("root is " + std::to_string(root) + ", but ranks are 0 … " + std::to_string(size - 1));
+}
+
+// Any call that has buffers.
+tutti_status call(Collective collective, const void* send, void* recv, std::size_t count,
+                  tutti_dtype dtype_value, tutti_op op, std::int32_t root, tutti_comm* comm,
+                  const tutti_options* options) noexcept {
+  return collective_call(collective, comm, [&](Communicator& c) {
+    const CollectiveTraits& traits = traits_of(collective);
+    if (traits.rooted) check_root(root, c.size());
+    const Dtype dtype = checked_dtype(dtype_value);
+    const std::size_t block = checked_bytes(count, dtype);
+    const Given in =
+        given("send", send, traits.input_blocks(c.size(), c.rank(), root), count, dtype);
+    const Given out =
+        given("recv", recv, traits.output_blocks(c.size(), c.rank(), root), count, dtype);
+    check_given(c, out);
+    check_given(c, in);
+    const InPlace form = in_place_form(collective, block, c.rank());
+    check_overlap(in, out, form);
+    const bool both = in.data != nullptr && out.data != nullptr;
+    Call call{.key = {.collective = collective,
+                      .dtype = dtype,
+                      .in_place = both && is_in_place(in, out, form),
+                      .root = root,
+                      .count = count,
+                      .op = op},
+              .buffers = {static_cast<const std::byte*>(in.data),
+                          static_cast<std::byte*>(out.data == nullptr ? nullptr : recv)}};
+    set_options(call, options);
+    c.run(call);
+  });
+}
+
+CallKey checked_key(tutti_collective collective, std::size_t count, tutti_dtype dtype,
+                    tutti_op op) {
+  if (collective < 0 || collective >= kCollectives) {
+    invalid("unknown collective " + std::to_string(collective));
+  }
+  CallKey key{.collective = static_cast<Collective>(collective), .count = count, .op = op};
+  const CollectiveTraits& traits = traits_of(key.collective);
+  if (traits.output == Extent::kNone) return {.collective = key.collective};
+  key.dtype = checked_dtype(dtype);
+  checked_bytes(count, key.dtype);
+  if (!traits.reduces) key.op = TUTTI_SUM;
+  return key;
+}
+
+}  // namespace
+}  // namespace tutti
+
+using namespace tutti;  // NOLINT: this file is the C side
+
+tutti_status tutti_all_reduce(const void* send, void* recv, size_t count, tutti_dtype dtype,
+                              tutti_op op, tutti_comm* comm, const tutti_options* options) {
+  return call(Collective::kAllReduce, send, recv, count, dtype, op, 0, comm, options);
+}
+
+tutti_status tutti_broadcast(const void* send, void* recv, size_t count, tutti_dtype dtype,
+                             int32_t root, tutti_comm* comm, const tutti_options* options) {
+  return call(Collective::kBroadcast, send, recv, count, dtype, TUTTI_SUM, root, comm, options);
+}
+
+tutti_status tutti_reduce(const void* send, void* recv, size_t count, tutti_dtype dtype,
+                          tutti_op op, int32_t root, tutti_comm* comm,
+                          const tutti_options* options) {
+  return call(Collective::kReduce, send, recv, count, dtype, op, root, comm, options);
+}
+
+tutti_status tutti_reduce_scatter(const void* send, void* recv, size_t recv_count,
+                                  tutti_dtype dtype, tutti_op op, tutti_comm* comm,
+                                  const tutti_options* options) {
+  return call(Collective::kReduceScatter, send, recv, recv_count, dtype, op, 0, comm, options);
+}
+
+tutti_status tutti_all_gather(const void* send, void* recv, size_t send_count, tutti_dtype dtype,
+                              tutti_comm* comm, const tutti_options* options) {
+  return call(Collective::kAllGather, send, recv, send_count, dtype, TUTTI_SUM, 0, comm, options);
+}
+
+tutti_status tutti_gather(const void* send, void* recv, size_t send_count, tutti_dtype dtype,
+                          int32_t root, tutti_comm* comm, const tutti_options* options) {
+  return call(Collective::kGather, send, recv, send_count, dtype, TUTTI_SUM, root, comm, options);
+}
+
+tutti_status tutti_scatter(const void* send, void* recv, size_t recv_count, tutti_dtype dtype,
+                           int32_t root, tutti_comm* comm, const tutti_options* options) {
+  return call(Collective::kScatter, send, recv, recv_count, dtype, TUTTI_SUM, root, comm, options);
+}
+
+tutti_status tutti_all_to_all(const void* send, void* recv, size_t count, tutti_dtype dtype,
+                              tutti_comm* comm, const tutti_options* options) {
+  return call(Collective::kAllToAll, send, recv, count, dtype, TUTTI_SUM, 0, comm, options);
+}
+
+tutti_status tutti_barrier(tutti_comm* comm, const tutti_options* options) {
+  return collective_call(Collective::kBarrier, comm, [&](Communicator& c) {
+    Call call{.key = {.collective = Collective::kBarrier, .in_place = true}};
+    set_options(call, options);
+    c.run(call);
+  });
+}
+
+tutti_status tutti_candidate(tutti_collective collective, size_t count, tutti_dtype dtype,
+                             tutti_op op, tutti_comm* comm, size_t index,
+                             tutti_candidate_info* info) {
+  return using_it(comm, [&](Communicator& c) {
+    require(info, "info");
+    const tutti_candidate_info old =
+        read_struct<tutti_candidate_info>(info, TUTTI_CANDIDATE_INFO_INIT, "info");
+    const CallKey key = checked_key(collective, count, dtype, op);
+    const auto found = c.candidate(key, index);
+    if (!found) throw Error(TUTTI_NOT_FOUND, "no candidate " + std::to_string(index));
+    const tutti_candidate_info filled{old.struct_size, found->name, found->seconds,
+                                      found->chosen ? 1 : 0};
+    std::memcpy(info, &filled, old.struct_size < sizeof filled ? old.struct_size : sizeof filled);
+  });
+}

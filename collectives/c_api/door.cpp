@@ -1,0 +1,52 @@
+#include "collectives/c_api/door.h"
+
+#include <optional>
+
+namespace tutti {
+namespace {
+
+std::string& thread_text() {
+  thread_local std::string text = "no error";
+  return text;
+}
+
+}  // namespace
+
+const std::string& thread_failure() { return thread_text(); }
+
+tutti_status record_failure(const tutti_comm* comm, tutti_status status,
+                            const char* text) noexcept {
+  try {
+    thread_text() = text;
+    if (comm != nullptr) HandleTable::instance().find(comm).error = text;
+  } catch (...) {  // no memory for a text, or no such handle: the thread's text stands
+  }
+  return status;
+}
+
+void invalid(const std::string& text) { throw Error(TUTTI_INVALID, text); }
+
+void require(const void* result, const char* name) {
+  if (result == nullptr)
+    invalid(std::string(name) + " is NULL: there is nowhere to store the result");
+}
+
+Dtype checked_dtype(tutti_dtype value) {
+  const std::optional<Dtype> dtype = dtype_of(value);
+  if (!dtype) invalid("unknown dtype " + std::to_string(value));
+  return *dtype;
+}
+
+std::size_t checked_bytes(std::size_t count, Dtype dtype) {
+  if (count > PTRDIFF_MAX) {
+    invalid("count is negative or absurd: " + std::to_string(static_cast<std::ptrdiff_t>(count)));
+  }
+  std::ptrdiff_t bytes = 0;
+  if (__builtin_mul_overflow(count, size_of(dtype), &bytes)) {
+    invalid("count " + std::to_string(count) + " of " + std::string(name_of(dtype)) +
+            " exceeds the address space");
+  }
+  return static_cast<std::size_t>(bytes);
+}
+
+}  // namespace tutti

@@ -1,0 +1,78 @@
+// The door of the C API, what all its rooms share: nothing throws across it, texts of failures are
+// kept, arguments are checked before anything is done.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+#include <new>
+#include <string>
+
+#include "collectives/handles.h"
+#include "kernels/dtype.h"
+#include "kernels/error.h"
+#include "tutti/tutti.h"
+
+namespace tutti {
+
+/// Keeps a failure's text for tutti_error_text(): the calling thread's, and that of the
+/// communicator if there is a usable one.
+tutti_status record_failure(const tutti_comm* comm, tutti_status status, const char* text) noexcept;
+/// What tutti_error_text(NULL) returns.
+const std::string& thread_failure();
+
+template <typename Body>
+tutti_status guarded(const tutti_comm* comm, Body body) noexcept {
+  try {
+    body();
+    return TUTTI_OK;
+  } catch (const Use::InUse& e) {  // the communicator's text is the other thread's
+    return record_failure(nullptr, e.status(), e.what());
+  } catch (const Error& e) {
+    return record_failure(comm, e.status(), e.what());
+  } catch (const std::bad_alloc&) {
+    return record_failure(comm, TUTTI_NO_MEMORY, "out of memory");
+  } catch (const std::exception& e) {
+    return record_failure(comm, TUTTI_INTERNAL, e.what());
+  } catch (...) {
+    return record_failure(comm, TUTTI_INTERNAL, "unknown exception");
+  }
+}
+
+inline Communicator& communicator(const tutti_comm* comm) {
+  return HandleTable::instance().find(comm).communicator;
+}
+
+// The same for calls that change the communicator.
+template <typename Body>
+tutti_status using_it(const tutti_comm* comm, Body body) noexcept {
+  return guarded(comm, [&] {
+    Handle& handle = HandleTable::instance().find(comm);
+    const Use use(handle);
+    body(handle.communicator);
+  });
+}
+
+[[noreturn]] void invalid(const std::string& text);
+
+/// Refuses a NULL where a result is to be stored.
+void require(const void* result, const char* name);
+
+// Copies a structure that may be older (shorter) than ours; fields beyond its size keep their
+// defaults.
+template <typename Struct>
+Struct read_struct(const Struct* given, Struct defaults, const char* name) {
+  if (given == nullptr) return defaults;
+  const std::size_t size = given->struct_size;
+  if (size < sizeof(std::size_t) || size > 4096) {
+    invalid(std::string(name) + "->struct_size is " + std::to_string(size) +
+            ": initialise the structure with its _INIT macro");
+  }
+  std::memcpy(&defaults, given, size < sizeof(Struct) ? size : sizeof(Struct));
+  return defaults;
+}
+
+Dtype checked_dtype(tutti_dtype value);
+/// Bytes of `count` elements. Throws if they exceed the address space.
+std::size_t checked_bytes(std::size_t count, Dtype dtype);
+
+}  // namespace tutti
