@@ -58,23 +58,34 @@ Communicator::Communicator(const World& world, const Environment& environment)
     : default_timeout_(world.call_timeout),
       forced_(parse_forced(environment.algorithm.value_or(""))),
       log_choices_(world.rank == 0 && environment.tells()),
+      is_child_(false),
+      family_(std::make_shared<Progress>()),
       transport_(make_shm_transport(world)),
-      executor_(*transport_) {}
+      executor_(*transport_),
+      in_flight_(*transport_, *family_) {}
+
+Communicator::Communicator(const Communicator& parent, std::unique_ptr<Transport> transport)
+    : default_timeout_(parent.default_timeout_),
+      forced_(parent.forced_),
+      log_choices_(parent.log_choices_),
+      is_child_(true),
+      family_(parent.family_),
+      transport_(std::move(transport)),
+      executor_(*transport_),
+      in_flight_(*transport_, *family_) {}
 
 void Communicator::require_usable() const {
   if (failure_) throw *failure_;
 }
 
-void Communicator::run(const Call& call) {
+/// Does what may fail. Once `began`, peers are in the same call: they must not wait for this rank.
+template <typename Body>
+void Communicator::guarded(bool& began, Body body) {
   require_usable();
-  const Launch* launch = nullptr;
   try {
-    const bool same = last_ != nullptr && last_->key == call.key && last_->forced == call.algorithm;
-    launch = same ? last_ : &launch_for(call);
-    last_ = launch;
-    executor_.run(*launch, call.buffers, ++sequence_, call.timeout.value_or(default_timeout_));
+    body();
   } catch (const Error& e) {
-    if (launch != nullptr) fail(e);  // else the caller is refused, and may try again
+    if (began) fail(e);  // else the caller is refused, and may try again
     throw;
   } catch (const std::bad_alloc&) {
     fail(out_of_memory_);
@@ -85,16 +96,123 @@ void Communicator::run(const Call& call) {
   }
 }
 
-// The peers are in the same call: they must not wait for this rank.
+void Communicator::run(const Call& call) {
+  bool began = false;
+  guarded(began, [&] {
+    const bool same = last_ != nullptr && last_->key == call.key && last_->forced == call.algorithm;
+    if (!same) last_ = launch_for(call).get();
+    began = true;
+    const CallRecord record = next_record(*last_);
+    transport_->publish(record);
+    executor_.start(*last_, call.buffers, record, call.timeout.value_or(default_timeout_));
+    while (!executor_.advance()) {
+      bool moved = executor_.moved();
+      if (family_->any()) {
+        const auto lock = family_->lock();
+        moved |= family_->advance();
+      }
+      moved ? transport_->busy() : transport_->idle();
+    }
+  });
+}
+
+CallRecord Communicator::next_record(const Launch& launch) {
+  CallRecord record = launch.record;
+  record.sequence = ++sequence_;
+  record.hash = hash_of_turn(record.hash, record.sequence);
+  return record;
+}
+
 void Communicator::fail(const Error& cause) {
   transport_->abandon(cause);
   failure_ = cause;
+  const auto lock = family_->lock();
+  in_flight_.fail(cause);
 }
 
-const Launch& Communicator::launch_for(const Call& call) {
+std::unique_ptr<Request> Communicator::prepare(const Call& call) {
+  bool began = false;
+  auto request = std::make_unique<Request>();
+  guarded(began, [&] {
+    Part& part = request->parts.emplace_back();
+    part.launch = launch_for(call);
+    part.buffers = call.buffers;
+    part.timeout = call.timeout.value_or(default_timeout_);
+  });
+  return request;
+}
+
+std::unique_ptr<Request> Communicator::prepare(const Message& message,
+                                               std::optional<std::chrono::milliseconds> timeout) {
+  require_usable();
+  auto request = std::make_unique<Request>();
+  Part& part = request->parts.emplace_back();
+  part.message = message;
+  part.timeout = timeout.value_or(default_timeout_);
+  return request;
+}
+
+void Communicator::start(Request& request) {
+  bool began = true;
+  guarded(began, [&] {
+    const auto lock = family_->lock();
+    for (Part& part : request.parts) {
+      if (part.launch) {
+        part.record = next_record(*part.launch);
+        transport_->publish(part.record);
+      } else {
+        part.message.record.sequence = ++messages_;
+        in_flight_.message_channel().publish(part.message.record);
+      }
+    }
+    in_flight_.start(request);
+  });
+}
+
+bool Communicator::test(Request& request) {
+  if (!look(request)) return false;
+  settle(request);
+  return true;
+}
+
+void Communicator::wait(Request& request) {
+  while (!look(request)) pause();
+  settle(request);
+}
+
+/// Moves what can move. True if the request is complete.
+bool Communicator::look(const Request& request) {
+  const auto lock = family_->lock();
+  if (!request.complete() && family_->advance()) transport_->busy();
+  return request.complete();
+}
+
+void Communicator::pause() {
+  if (!transport_->pause()) return;
+  const auto lock = family_->lock();
+  in_flight_.look_around();
+}
+
+/// A request is complete: throws its failure.
+void Communicator::settle(const Request& request) {
+  if (!request.failure) return;
+  if (!failure_) fail(*request.failure);
+  throw *request.failure;
+}
+
+std::size_t Communicator::in_flight() const {
+  const auto lock = family_->lock();
+  return in_flight_.count();
+}
+
+std::optional<Error> Communicator::failure() const {
+  return failure_ ? failure_ : transport_->fault();
+}
+
+const std::shared_ptr<const Launch>& Communicator::launch_for(const Call& call) {
   const auto [first, last] = launches_.equal_range(call.key);
   for (auto found = first; found != last; ++found) {
-    if (found->second->forced == call.algorithm) return *found->second;
+    if (found->second->forced == call.algorithm) return found->second;
   }
   const ReduceOp op = op_of(call.key.op, call.key.dtype);
   const Variant variant = variant_for(call, op);
@@ -108,7 +226,7 @@ const Launch& Communicator::launch_for(const Call& call) {
     last_ = nullptr;
     launches_.clear();
   }
-  return *launches_.emplace(call.key, std::move(launch))->second;
+  return launches_.emplace(call.key, std::move(launch))->second;
 }
 
 Variant Communicator::variant_for(const Call& call, const ReduceOp& op) {

@@ -7,13 +7,17 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "collectives/execute.h"
+#include "collectives/in_flight.h"
 #include "collectives/launch.h"
+#include "collectives/progress.h"
+#include "collectives/request.h"
 #include "collectives/select.h"
 #include "transport/bootstrap/environment.h"
 #include "transport/transport.h"
@@ -32,14 +36,51 @@ class Communicator {
  public:
   /// Joins the world. Collective. Throws as tutti_start() says.
   Communicator(const World& world, const Environment& environment);
+  /// What split() gives: the parent's settings, on other ranks.
+  Communicator(const Communicator& parent, std::unique_ptr<Transport> transport);
+
+  /// Those of this communicator that gave the same colour, in the order of their keys, of equals in
+  /// that of their ranks; null for who gave none. Collective. Blocks. Throws the same everywhere.
+  std::unique_ptr<Communicator> split(std::optional<int> colour, int key);
 
   int rank() const { return transport_->rank(); }
   int size() const { return transport_->size(); }
+  /// This rank in its world, by which errors name it.
+  int world_rank() const { return transport_->world_rank(rank()); }
+  /// Whether it is one that split() made.
+  bool is_child() const { return is_child_; }
+  /// How many communicators come from the same start, this one included.
+  int relatives() const { return static_cast<int>(family_.use_count()); }
 
   /// Runs a call to its end. Arguments have been checked, except `algorithm` and the op. A call
   /// that fails before it began (its plan cannot be made, but for want of memory) may be tried
   /// again; after any other failure every later call throws the same.
   void run(const Call& call);
+
+  /// The same in two parts, for calls that their caller does not wait for at once. What prepare()
+  /// gives may be started again and again, each time after it was complete; it must stay meanwhile.
+  std::unique_ptr<Request> prepare(const Call& call);
+  std::unique_ptr<Request> prepare(const Message& message,
+                                   std::optional<std::chrono::milliseconds> timeout);
+  void start(Request& request);
+  /// Whether it is complete, without waiting. Throws its failure.
+  bool test(Request& request);
+  /// Waits until it is complete. Throws its failure.
+  void wait(Request& request);
+  /// Passes some time while none of several requests is complete.
+  void pause();
+  /// Parts of requests in flight.
+  std::size_t in_flight() const;
+
+  /// From now on calls and messages are collected instead, until end_group() gives them as one
+  /// request, in which small calls of a kind are fused.
+  void begin_group();
+  bool in_group() const { return group_ != nullptr; }
+  void add_to_group(std::unique_ptr<Request> request);
+  std::unique_ptr<Request> end_group();
+
+  /// The error that the next call would throw although this rank has not seen it yet.
+  std::optional<Error> failure() const;
 
   /// The op that a handle means. Throws TUTTI_INVALID.
   ReduceOp op_of(tutti_op handle, Dtype dtype) const;
@@ -71,7 +112,15 @@ class Communicator {
     std::uint64_t scalar;
   };
 
-  const Launch& launch_for(const Call& call);
+  const std::shared_ptr<const Launch>& launch_for(const Call& call);
+  CallRecord next_record(const Launch& launch);
+  void all_gather(std::span<const std::uint64_t> own, std::span<std::uint64_t> all);
+  std::vector<ChannelOffer> exchange_offers(int size);
+  Part fuse(std::span<Part> calls);
+  bool look(const Request& request);
+  void settle(const Request& request);
+  template <typename Body>
+  void guarded(bool& began, Body body);
   Variant variant_for(const Call& call, const ReduceOp& op);
   const Choice& choice_for(const ChoiceKey& key);
   void require_usable() const;
@@ -81,20 +130,27 @@ class Communicator {
   const std::chrono::milliseconds default_timeout_;
   const ForcedAlgorithms forced_;
   const bool log_choices_;
+  const bool is_child_;
+  const std::shared_ptr<Progress> family_;
   const std::unique_ptr<Transport> transport_;
   // Made beforehand: later there may be no memory for its text.
   const Error out_of_memory_{TUTTI_NO_MEMORY, "out of memory in the middle of a call"};
 
   // Changed by calls, by one thread at a time.
   Executor executor_;
-  std::uint64_t sequence_ = 0;
+  std::uint64_t sequence_ = 0;  // of the calls that all ranks make
+  std::uint64_t messages_ = 0;  // sent or received
   const Launch* last_ = nullptr;
-  std::unordered_multimap<CallKey, std::unique_ptr<const Launch>, KeyHash> launches_;
+  // Shared: with requests that have been prepared.
+  std::unordered_multimap<CallKey, std::shared_ptr<const Launch>, KeyHash> launches_;
   std::unordered_map<ChoiceKey, Choice, KeyHash> choices_;
   std::set<std::string> names_;  // of candidates; their addresses stay
   std::map<tutti_op, PreScaled> pre_scaled_;
   std::uint64_t ops_created_ = 0;
   std::optional<Error> failure_;
+  std::unique_ptr<Request> group_;  // null: none is open
+
+  InFlight in_flight_;  // guarded by family_'s lock
 };
 
 }  // namespace tutti

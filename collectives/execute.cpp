@@ -24,20 +24,14 @@ Executor::Executor(Transport& transport)
   }
 }
 
-// Lanes take turns, each going on until it blocks. Between turns the transport pushes what was
-// posted.
-void Executor::run(const Launch& launch, const Buffers& buffers, std::uint64_t sequence,
-                   std::chrono::milliseconds timeout) {
+void Executor::start(const Launch& launch, const Buffers& buffers, const CallRecord& call,
+                     std::chrono::milliseconds timeout) {
   launch_ = &launch;
   buffers_ = buffers;
   ++run_;
   posts_.clear();
-  call_hash_ = hash_of_turn(launch.record.hash, sequence);
-  CallRecord record = launch.record;
-  record.sequence = sequence;
-  record.hash = call_hash_;
-  transport_.begin(record, timeout);
-
+  call_hash_ = call.hash;
+  transport_.begin(call, timeout);
   const int lanes = launch.plan.lanes();
   for (int l = 0; l < lanes; ++l) {
     Lane& lane = lanes_[static_cast<std::size_t>(l)];
@@ -45,25 +39,27 @@ void Executor::run(const Launch& launch, const Buffers& buffers, std::uint64_t s
     lane.started = false;
     std::fill(std::begin(lane.tokens), std::end(lane.tokens), 0u);
   }
-  for (bool complete = false; !complete;) {
-    bool moved = false;
-    complete = true;
-    for (int l = 0; l < lanes; ++l) {
-      LaneCursor& cursor = lanes_[static_cast<std::size_t>(l)].cursor;
-      while (const Step* step = cursor.step()) {
-        if (!attempt(l, *step)) {
-          complete = false;
-          break;
-        }
-        cursor.advance();
-        moved = true;
+}
+
+// Lanes take turns, each going on until it blocks. Then the transport pushes what was posted.
+bool Executor::advance() {
+  const int lanes = launch_->plan.lanes();
+  bool complete = true;
+  moved_ = false;
+  for (int l = 0; l < lanes; ++l) {
+    LaneCursor& cursor = lanes_[static_cast<std::size_t>(l)].cursor;
+    while (const Step* step = cursor.step()) {
+      if (!attempt(l, *step)) {
+        complete = false;
+        break;
       }
+      cursor.advance();
+      moved_ = true;
     }
-    if (complete) complete = drained();
-    if (complete) break;
-    moved |= transport_.progress();
-    moved ? transport_.busy() : transport_.idle();
   }
+  if (complete && drained()) return true;
+  moved_ |= transport_.progress();
+  return false;
 }
 
 bool Executor::drained() const {

@@ -17,16 +17,22 @@ struct Buffers {
   std::byte* output = nullptr;
 };
 
-/// Runs launches on a transport, one at a time. After the first call of a launch,
+/// Runs launches on a channel, one at a time. After the first call of a launch,
 /// its repetitions allocate nothing.
 class Executor {
  public:
   explicit Executor(Transport& transport);
 
-  /// Returns when this rank's part is complete and all its messages are read. Throws what the
-  /// transport throws; the transport is unusable then.
-  void run(const Launch& launch, const Buffers& buffers, std::uint64_t sequence,
-           std::chrono::milliseconds timeout);
+  /// Begins a run of `launch` for a call that has been published. The launch and the buffers must
+  /// stay until advance() is true. Throws what the transport throws; it is unusable then.
+  void start(const Launch& launch, const Buffers& buffers, const CallRecord& call,
+             std::chrono::milliseconds timeout);
+
+  /// Goes on as far as it can without waiting. True: this rank's part is complete and all its
+  /// messages are read. Throws as start().
+  bool advance();
+  /// Whether the last advance() got anywhere.
+  bool moved() const { return moved_; }
 
  private:
   // One input of the current reduction: a peer's message, or ranges of local memory.
@@ -77,6 +83,7 @@ class Executor {
   std::vector<std::uint64_t> posted_;  // by rank * kMaxLanes + lane: the run that last posted there
   std::vector<std::uint32_t> posts_;   // the entries of posted_ that belong to this run
   std::uint64_t run_ = 0;
+  bool moved_ = false;
 };
 
 }  // namespace tutti

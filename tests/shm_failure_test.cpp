@@ -61,7 +61,7 @@ TEST_CASE("survivors of a killed rank fail within a second, all with the same re
     const Shared<std::atomic<double>> killed_at;
     const auto now = [] { return std::chrono::duration<double>(Clock::now().time_since_epoch()); };
     const auto ended = run_transports(RankKind::kProcesses, size, [&](Transport& t) {
-      t.begin(some_call(1, 10), 20s);
+      begin(t, some_call(1, 10), 20s);
       const int victim = t.size() - 1;
       if (t.rank() == victim) {
         std::this_thread::sleep_for(300ms);  // the others are asleep by now
@@ -87,7 +87,7 @@ TEST_CASE("survivors of a frozen rank fail within two seconds, and it fails when
           "[processes]") {
   const Shared<std::atomic<int>> frozen_pid;
   const auto ended = run_transports(RankKind::kProcesses, 3, [&](Transport& t) {
-    t.begin(some_call(7, 10), 20s);
+    begin(t, some_call(7, 10), 20s);
     if (t.rank() == 2) {
       frozen_pid.value->store(getpid());
       kill(getpid(), SIGSTOP);
@@ -133,7 +133,7 @@ TEST_CASE("a stop that is short does no harm", "[processes]") {
 
 TEST_CASE("waiting for a rank that has left is an error, its last words are not lost") {
   const auto ended = run_transports(RankKind::kThreads, 2, [](Transport& t) {
-    t.begin(some_call(1, 10), 20s);
+    begin(t, some_call(1, 10), 20s);
     const auto small = pattern(8, 1);
     const auto medium = pattern(3000, 1);
     const Piece pieces[] = {{small.data(), small.size()}, {medium.data(), medium.size()}};
@@ -158,11 +158,11 @@ TEST_CASE("waiting for a rank that has left is an error, its last words are not 
 
 TEST_CASE("a deadline names the latest rank and its last call, on every rank") {
   const auto ended = run_transports(RankKind::kThreads, 3, [](Transport& t) {
-    t.begin(some_call(1, 10), 20s);
+    begin(t, some_call(1, 10), 20s);
     if (t.rank() == 2) {
       std::this_thread::sleep_for(600ms);
       try {
-        t.begin(some_call(2, 20), 20s);
+        begin(t, some_call(2, 20), 20s);
         expect(false, "a late call succeeds");
       } catch (const Error& error) {
         expect(error.status() == TUTTI_TIMEOUT, "status");
@@ -170,7 +170,7 @@ TEST_CASE("a deadline names the latest rank and its last call, on every rank") {
       }
       return;
     }
-    t.begin(some_call(2, 20), 200ms);
+    begin(t, some_call(2, 20), 200ms);
     const Wait wait = wait_for(t, 1 - t.rank());
     expect(wait.status == TUTTI_TIMEOUT, "status");
     expect_contains(wait.error,
@@ -189,13 +189,13 @@ TEST_CASE("a call that waits long says for whom, again and again") {
     const auto ended = run_transports(
         RankKind::kThreads, 3,
         [](Transport& t) {
-          t.begin(some_call(1, 10), 20s);
+          begin(t, some_call(1, 10), 20s);
           const Piece none{};
           if (t.rank() == 2) {
             std::this_thread::sleep_for(700ms);
             post(t, 0, 0, {&none, 1});
           } else if (t.rank() == 0) {
-            t.begin(some_call(2, 20), 20s);
+            begin(t, some_call(2, 20), 20s);
             receive(t, 2, 0, 0, How::kView);
           }
         },
@@ -221,7 +221,7 @@ TEST_CASE("a call that waits for less than the default 30 s says nothing") {
   CHECK(World().stall_report == 30s);
   const CapturedStderr said;
   const auto ended = run_transports(RankKind::kThreads, 2, [](Transport& t) {
-    t.begin(some_call(1, 10), 20s);
+    begin(t, some_call(1, 10), 20s);
     const Piece none{};
     if (t.rank() == 1) std::this_thread::sleep_for(300ms);
     if (t.rank() == 1) post(t, 0, 0, {&none, 1});
@@ -238,7 +238,7 @@ void expect_mismatch(const std::function<CallRecord(int rank)>& call_of, const s
   const auto ended = run_transports(RankKind::kThreads, 3, [&](Transport& t) {
     const CallRecord call = call_of(t.rank());
     try {
-      t.begin(call, 20s);
+      begin(t, call, 20s);
       const Piece none{};
       if (t.rank() != 2) t.endpoint(1 - t.rank()).post(0, call.hash, {&none, 1});
       const int peer = t.rank() == 2 ? 0 : 1 - t.rank();

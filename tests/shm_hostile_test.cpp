@@ -27,17 +27,19 @@ class Pair {
     peers_.push_back(std::make_unique<PeerSegment>(UniqueFd(dup(theirs_.fd())), 1, 2));
     link_.rank = 1;
     link_.pid = getpid();
-    link_.mine = &mine_.edge(1);
-    link_.theirs = &peers_[1]->edge(0);
+    link_.mine = &channel(mine_).edge(1);
+    link_.theirs = &channel(*peers_[1]).edge(0);
     link_.control = &control_.of(1);
     link_.own = &mine_;
     link_.segment = peers_[1].get();
+    link_.own_calls = &channel(mine_).board();
+    link_.peers_calls = &channel(*peers_[1]).board();
     link_.faults = &faults_;
-    link_.landing = mine_.transit();
+    link_.landing = channel(mine_).transit();
   }
 
   /// What rank 1 writes.
-  Edge& hostile() { return theirs_.edge(0); }
+  Edge& hostile() { return channel(theirs_).edge(0); }
   OwnSegment& hostile_segment() { return theirs_; }
   Control& control() { return control_; }
   FaultBoard& faults() { return faults_; }
@@ -50,10 +52,19 @@ class Pair {
   }
 
  private:
+  static ChannelMemory<std::byte> channel(const OwnSegment& segment) {
+    return {segment.channels(), ChannelLayout::of(2)};
+  }
+  static ChannelMemory<const std::byte> channel(const PeerSegment& segment) {
+    return {segment.channels(), ChannelLayout::of(2)};
+  }
+
   OwnSegment mine_{0, 2}, theirs_{1, 2};
   Control control_{2};
   std::vector<std::unique_ptr<PeerSegment>> peers_;
-  FaultBoard faults_{0, control_, mine_, peers_};
+  FaultReport report_;
+  std::uint64_t call_ = 0;
+  FaultBoard faults_{0, control_, mine_, peers_, report_, channel(mine_).board(), call_};
   PeerLink link_;
 };
 
@@ -102,8 +113,9 @@ std::string error_in(Action action) {
 }  // namespace
 
 TEST_CASE("damaged announcements are errors that name the rank") {
-  const auto [edges, scratch, transit, arena] = SegmentLayout::of(2);
-  static_cast<void>(edges);
+  const auto [channels, channel_bytes, arena] = SegmentLayout::of(2);
+  const std::uint64_t scratch = channels + ChannelLayout::of(2).scratch;
+  const std::uint64_t end = channels + channel_bytes;
   const std::uint64_t all = ~std::uint64_t{0};
   const std::uint64_t staging = kStagingBlocks * kStagingBlockBytes;
   const Descriptor bad[] = {
@@ -117,7 +129,7 @@ TEST_CASE("damaged announcements are errors that name the rank") {
       {.where = all - 50, .bytes = kLong},                               // wraps around
       {.where = 0, .bytes = kLong, .place = Place::kSegment},            // the header
       {.where = scratch - 1, .bytes = kLong, .place = Place::kSegment},  //
-      {.where = transit + kTransitBytes - (kLong - 1), .bytes = kLong, .place = Place::kSegment},
+      {.where = end - (kLong - 1), .bytes = kLong, .place = Place::kSegment},  // the next channel
       {.where = arena, .bytes = kLong, .place = Place::kSegment},     // nothing allocated
       {.where = all - 50, .bytes = kLong, .place = Place::kSegment},  //
       {.where = std::uint64_t{1} << 46, .bytes = kLong, .place = Place::kSegment},  //
@@ -229,7 +241,7 @@ TEST_CASE("random announcements never read what they may not") {
       for (std::uint64_t sequence = 1; sequence <= kWindow; ++sequence) {
         Descriptor d;
         d.where = one_of({0, random() % 30'000,
-                          layout.scratch + random() % (kScratchBytes + kTransitBytes),
+                          layout.channels + random() % (kChannels * layout.channel_bytes),
                           layout.arena + random() % 200'000, random(), ~(random() % 1000)});
         d.bytes = one_of({bytes, bytes / 2, random() % (bytes + 10), random()});
         d.place = static_cast<Place>(random() % 5);

@@ -114,6 +114,11 @@ std::string errors_of(const std::vector<Ended>& ranks) {
   return text;
 }
 
+void begin(Transport& transport, const CallRecord& call, std::chrono::milliseconds timeout) {
+  transport.publish(call);
+  transport.begin(call, timeout);
+}
+
 void await(Transport& transport, const std::function<bool()>& attempt) {
   while (!attempt()) transport.progress() ? transport.busy() : transport.idle();
   transport.busy();

@@ -1,6 +1,7 @@
 // Ranks of a transport for tests, as threads of this process or as processes.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <span>
 #include <string>
@@ -35,6 +36,9 @@ std::string errors_of(const std::vector<Ended>& ranks);
 
 /// Polls `attempt` as an executor does, until it is true.
 void await(Transport& transport, const std::function<bool()>& attempt);
+
+/// Publishes a call and begins it.
+void begin(Transport& transport, const CallRecord& call, std::chrono::milliseconds timeout);
 
 /// One message in and out.
 inline constexpr std::uint32_t kHash = 0xabcd1234;

@@ -23,6 +23,10 @@ namespace tutti {
 /// The lanes of an endpoint are 0 … kLanes-1: what is in one does not wait for what is in another.
 inline constexpr int kLanes = 4;
 
+/// Channels between the same ranks are independent of each other: each has lanes and scratch of its
+/// own, may be used by a thread of its own, and costs memory when it is first used.
+inline constexpr int kChannels = 6;
+
 /// What a transport can do. Constant after construction, the same on all ranks.
 struct Caps {
   std::size_t inline_bytes = 0;    // messages up to here travel with their announcement
@@ -50,8 +54,13 @@ struct View {
   bool there = false;
 };
 
-/// What a rank is doing, for peers that must name it in an error. `hash` is the low half of every
-/// announcement and covers all other fields.
+/// Where a rank has made room for channels among a further set of ranks.
+struct ChannelOffer {
+  std::uint64_t slot = 0, closed = 0, offset = 0;  // means something to the transport only
+};
+
+/// What a rank is doing, for peers that compare it and must name it in an error. `hash` is the low
+/// half of every announcement and covers all other fields.
 struct CallRecord {
   std::uint64_t sequence = 0;  // calls on this communicator, from 1
   std::uint64_t count = 0;
@@ -107,6 +116,23 @@ class Transport {
   virtual const Caps& caps() const = 0;
   virtual int rank() const = 0;
   virtual int size() const = 0;
+  /// The number in its world of rank `rank` here: errors name ranks by it.
+  virtual int world_rank(int rank) const = 0;
+
+  /// Another channel, 1 … kChannels-1, among the same ranks. Local: a peer that has not done the
+  /// same yet is merely late. Each at most once; none outlives this one. Its calls are published
+  /// with those of this one, or, `apart`, by themselves.
+  virtual std::unique_ptr<Transport> channel(int number, bool apart) = 0;
+
+  /// Makes room for channels among `size` ranks. Throws TUTTI_NO_MEMORY.
+  virtual ChannelOffer offer(int size) = 0;
+  /// Channel 0 among `ranks` of this transport, this one among them, which have made these offers
+  /// to each other and all open them. Their room comes back some time after the last one has closed
+  /// its channels. Throws TUTTI_PEER_FAILED for an offer that no rank can have made.
+  virtual std::unique_ptr<Transport> open(std::span<const int> ranks,
+                                          std::span<const ChannelOffer> offers) = 0;
+  /// Takes an offer back that this rank does not open.
+  virtual void withdraw(const ChannelOffer& offer) = 0;
 
   /// The endpoint of another rank.
   virtual Endpoint& endpoint(int rank) = 0;
@@ -123,19 +149,30 @@ class Transport {
   /// is not from there.
   virtual std::optional<std::size_t> registered(const void* pointer) const = 0;
 
-  /// A call begins: publishes its record (a few stores) and sets its deadline, counted from the
-  /// first idle() that reads the clock.
+  /// Publishes the record of the next call in the ranks' common order: a few stores.
+  virtual void publish(const CallRecord& call) = 0;
+  /// A call begins that has been published. Sets its deadline, counted from the first idle() that
+  /// reads the clock. Throws the world's fault if there is one.
   virtual void begin(const CallRecord& call, std::chrono::milliseconds timeout) = 0;
 
   /// Pushes what earlier posts have left to announce. True if anything moved.
   virtual bool progress() = 0;
 
   /// To be called when nothing could move: spins, then yields, then sleeps, never past the moment
-  /// something can move. Throws TUTTI_TIMEOUT past the deadline (naming the latest rank) and
-  /// TUTTI_PEER_FAILED when a rank died or froze.
+  /// something can move on any channel of this rank. Throws what look_around() does.
   virtual void idle() = 0;
   /// Something moved: the next idle() spins again.
   virtual void busy() = 0;
+
+  /// The two parts of idle(), for whoever waits for more than one channel. The first only passes
+  /// time; true: it is time for the second.
+  virtual bool pause() = 0;
+  /// Throws TUTTI_TIMEOUT past the deadline (naming the latest rank), TUTTI_PEER_FAILED when a rank
+  /// died or froze, and TUTTI_MISMATCH when one has made another call.
+  virtual void look_around() = 0;
+
+  /// The world's fault, as the error that every call throws from now on; none if there is none.
+  virtual std::optional<Error> fault() const = 0;
 
   /// Gives up for good: tells all peers, and waits (bounded, skipping dead ranks) until none of
   /// them reads this rank's memory. Every later call of theirs fails with this cause.

@@ -23,19 +23,24 @@ CallRecord unpack(const std::uint64_t (&words)[kCallWords]) {
 }
 
 /// The k-th call begun, if its slot still holds it.
-std::optional<CallRecord> read_call(const SegmentHeader& header, std::uint64_t k) {
-  const CallSlot& slot = header.call_slots[k % kCallSlots];
+std::optional<CallRecord> read_call(const CallBoard& board, std::uint64_t k) {
+  const CallSlot& slot = board.slots[k % kCallSlots];
   std::uint64_t words[kCallWords];
   for (std::size_t i = 0; i < kCallWords; ++i)
     words[i] = slot.words[i].load(std::memory_order_acquire);          // partner: publish_call()
-  if (calls_begun(header) >= k + kCallSlots - 1) return std::nullopt;  // perhaps half overwritten
+  if (calls_begun(board) >= k + kCallSlots - 1) return std::nullopt;  // perhaps half overwritten
   return unpack(words);
+}
+
+std::string text_of(const RanksCall& one) {
+  return "rank " + std::to_string(one.rank) + ": " +
+         (one.call ? describe(*one.call) : "a call of its own");
 }
 
 }  // namespace
 
-void publish_call(SegmentHeader& header, const CallRecord& call) {
-  const std::uint64_t k = header.calls.load(std::memory_order_relaxed) + 1;
+void publish_call(CallBoard& board, const CallRecord& call) {
+  const std::uint64_t k = board.calls.load(std::memory_order_relaxed) + 1;
   // Field by field: a copy of the whole record would read what was just written in other pieces.
   const std::uint64_t words[kCallWords] = {
       call.sequence,
@@ -44,26 +49,39 @@ void publish_call(SegmentHeader& header, const CallRecord& call) {
       pair(static_cast<std::uint32_t>(call.collective), static_cast<std::uint32_t>(call.dtype)),
       pair(static_cast<std::uint32_t>(call.root), call.algorithm),
       call.hash};
-  CallSlot& slot = header.call_slots[k % kCallSlots];
+  CallSlot& slot = board.slots[k % kCallSlots];
   // release: whoever sees one of these words sees, too, that the calls before it have begun, and so
   // that what its slot held is gone; partner: read_call()
   for (std::size_t i = 0; i < kCallWords; ++i)
     slot.words[i].store(words[i], std::memory_order_release);
-  header.calls.store(k, std::memory_order_release);  // partner: calls_begun()
+  board.calls.store(k, std::memory_order_release);  // partner: calls_begun()
 }
 
-std::optional<CallRecord> last_call(const SegmentHeader& header) {
-  const std::uint64_t k = calls_begun(header);
-  return k == 0 ? std::nullopt : read_call(header, k);
+std::optional<CallRecord> last_call(const CallBoard& board) {
+  const std::uint64_t k = calls_begun(board);
+  return k == 0 ? std::nullopt : read_call(board, k);
 }
 
-std::optional<CallRecord> call_with_hash(const SegmentHeader& header, std::uint32_t hash) {
-  const std::uint64_t newest = calls_begun(header);
+std::optional<CallRecord> call_number(const CallBoard& board, std::uint64_t k) {
+  if (k == 0 || k > calls_begun(board)) return std::nullopt;
+  return read_call(board, k);
+}
+
+std::optional<CallRecord> call_with_hash(const CallBoard& board, std::uint32_t hash) {
+  const std::uint64_t newest = calls_begun(board);
   for (std::uint64_t k = newest; k > 0 && newest - k < kCallSlots - 1; --k) {
-    const auto call = read_call(header, k);
+    const auto call = read_call(board, k);
     if (call && call->hash == hash) return call;
   }
-  return last_call(header);
+  return last_call(board);
+}
+
+std::string difference(const RanksCall& a, const RanksCall& b) {
+  if (a.rank > b.rank) return difference(b, a);
+  const bool hidden = a.call && b.call && a.call->algorithm != b.call->algorithm &&
+                      describe(*a.call) == describe(*b.call);
+  return text_of(a) + ", but " + text_of(b) +
+         (hidden ? ", by another algorithm: TUTTI_ALGO or an option differs" : "");
 }
 
 }  // namespace tutti

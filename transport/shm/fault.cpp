@@ -23,8 +23,9 @@ Fault Fault::unpack(std::uint64_t word) {
 }
 
 void FaultBoard::report(tutti_status status, std::string_view text) {
-  if (poisoned() || reported_) return;
-  reported_ = true;
+  const std::lock_guard lock(report_.mutex);
+  if (poisoned() || report_.made) return;
+  report_.made = true;
   SegmentHeader& header = own_.header();
   const std::size_t length = std::min(text.size(), kFaultTextBytes - 1);
   std::memcpy(header.fault_text, text.data(), length);
@@ -51,16 +52,18 @@ std::string FaultBoard::text_of(const Fault& fault) const {
   return text;
 }
 
-void FaultBoard::raise() const {
+Error FaultBoard::error() const {
   const Fault fault =
       Fault::unpack(control_.header().fault.load(std::memory_order_acquire));  // partner: report()
   const std::string text = text_of(fault);
-  if (fault.status == TUTTI_MISMATCH) throw Error(fault.status, text);  // names both ranks
+  if (fault.status == TUTTI_MISMATCH) return {fault.status, text};  // names both ranks
   std::string where = "rank " + std::to_string(rank_) + ": ";
-  if (const auto call = last_call(own_.header())) where += describe(*call) + ": ";
+  if (const auto call = call_number(board_, call_)) where += describe(*call) + ": ";
   if (fault.status != TUTTI_PEER_FAILED && fault.reporter != rank_)
     where += "rank " + std::to_string(fault.reporter) + " gave up: ";
-  throw Error(fault.status, where + text);
+  return {fault.status, where + text};
 }
+
+void FaultBoard::raise() const { throw error(); }
 
 }  // namespace tutti

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,12 +24,26 @@ struct Fault {
   static Fault unpack(std::uint64_t word);
 };
 
-/// This rank's access to the record. One thread at a time, except poisoned().
+/// What the channels of a rank have in common about faults.
+struct FaultReport {
+  std::mutex mutex;
+  bool made = false;  // guarded by mutex: the text of this rank's report is written only once
+};
+
+/// A channel's access to the record. One thread at a time, except poisoned().
 class FaultBoard {
  public:
+  /// `board`: where the owner's calls stand, one of which, *call (0: none), this channel runs.
   FaultBoard(int rank, Control& control, OwnSegment& own,
-             const std::vector<std::unique_ptr<PeerSegment>>& peers)
-      : rank_(rank), control_(control), own_(own), peers_(peers) {}
+             const std::vector<std::unique_ptr<PeerSegment>>& peers, FaultReport& report,
+             const CallBoard& board, const std::uint64_t& call)
+      : rank_(rank),
+        control_(control),
+        own_(own),
+        peers_(peers),
+        report_(report),
+        board_(board),
+        call_(call) {}
 
   bool poisoned() const {
     // acquire: partner is report(), whose text and record must be seen
@@ -41,6 +56,8 @@ class FaultBoard {
 
   /// Throws the world's fault as this rank's error.
   [[noreturn]] void raise() const;
+  /// What raise() throws.
+  Error error() const;
 
   [[noreturn]] void fail(tutti_status status, std::string_view text) {
     report(status, text);
@@ -54,7 +71,9 @@ class FaultBoard {
   Control& control_;
   OwnSegment& own_;
   const std::vector<std::unique_ptr<PeerSegment>>& peers_;  // by rank; own: null
-  bool reported_ = false;
+  FaultReport& report_;
+  const CallBoard& board_;
+  const std::uint64_t& call_;
 };
 
 }  // namespace tutti

@@ -17,10 +17,6 @@ std::span<std::byte> tile_of(std::span<std::byte> landing, int lane) {
   return landing.subspan(static_cast<std::size_t>(lane) * share, share);
 }
 
-std::string text_of(const std::optional<CallRecord>& call) {
-  return call ? describe(*call) : "a call of its own";
-}
-
 }  // namespace
 
 Inbox::Inbox(const PeerLink& link, int lane)
@@ -241,16 +237,9 @@ void Inbox::damaged(const std::string& what) const {
 }
 
 void Inbox::mismatch(std::uint32_t theirs, std::uint32_t ours) const {
-  const int own_rank = link_.own->header().rank;
-  const auto own_call = call_with_hash(link_.own->header(), ours);
-  const auto peer_call = call_with_hash(link_.segment->header(), theirs);
-  const std::string own = "rank " + std::to_string(own_rank) + ": " + text_of(own_call);
-  const std::string peer = link_.name() + ": " + text_of(peer_call);
-  const bool hidden = own_call && peer_call && own_call->algorithm != peer_call->algorithm &&
-                      describe(*own_call) == describe(*peer_call);
-  link_.faults->fail(TUTTI_MISMATCH,
-                     (own_rank < link_.rank ? own + ", but " + peer : peer + ", but " + own) +
-                         (hidden ? ", by another algorithm: TUTTI_ALGO or an option differs" : ""));
+  const RanksCall own{link_.own->header().rank, call_with_hash(*link_.own_calls, ours)};
+  const RanksCall peer{link_.rank, call_with_hash(*link_.peers_calls, theirs)};
+  link_.faults->fail(TUTTI_MISMATCH, difference(own, peer));
 }
 
 }  // namespace tutti

@@ -4,12 +4,14 @@
 // map it read-only. So a message is written once, by its sender, into the sender's own memory, and
 // pulled by the receiver; what the receiver has read it says in its own segment.
 //
-//   segment of rank r   header | edge to rank 0 | edge to rank 1 | … | scratch | transit | arena …
+//   segment of rank r   header | channel 0 | channel 1 | … | arena …
+//   channel             calls begun | edge to rank 0 | edge to rank 1 | … | scratch | transit
 //   edge to rank p      lines[lane][W]   messages to p, announced
 //                       receipts[lane]   how far r has read the messages from p
 //                       staging          bytes of messages that p does not read in place
 //   transit             the same for long messages, or from a peer whose memory r reads by system
 //                       calls: shared out equally among the peers
+//   arena               registered memory, and the channels of further communicators
 //
 // One small *control* file, made by rank 0, is written by all: see ControlHeader and RankControl.
 //
@@ -19,6 +21,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <type_traits>
 
 #include "transport/transport.h"
 
@@ -94,44 +98,85 @@ static_assert(2 * sizeof(Edge) <= std::size_t{64} << 10, "budget of a peer pair"
 static_assert(kStagingBlocks >= 2 * kLanes,
               "each lane needs a block of its own, and some to share");
 
-/// What the owner has called last, for errors of its peers. See call_board.h.
-inline constexpr std::uint32_t kCallSlots = 8;
+/// The calls that the owner has begun last, for its peers to compare. See call_board.h.
+inline constexpr std::uint32_t kCallSlots = 32;
 inline constexpr std::size_t kCallWords = 6;
 struct alignas(64) CallSlot {
   std::atomic<std::uint64_t> words[kCallWords];
 };
+struct alignas(kWriterGap) CallBoard {
+  std::atomic<std::uint64_t> calls;  // begun so far: the owner's progress
+  CallSlot slots[kCallSlots];
+};
 
-inline constexpr std::uint64_t kSegmentMagic = 0x31676573'69747475;  // "uttiseg1"
+constexpr std::size_t whole_pages(std::size_t bytes) {
+  return (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
+}
+
+/// Offsets in the memory of a channel among `size` ranks, which begins with its CallBoard.
+struct ChannelLayout {
+  std::size_t edges, scratch, transit, bytes;
+
+  static constexpr ChannelLayout of(int size) {
+    ChannelLayout l{};
+    l.edges = sizeof(CallBoard);
+    l.scratch = whole_pages(l.edges + static_cast<std::size_t>(size) * sizeof(Edge));
+    l.transit = l.scratch + kScratchBytes;
+    l.bytes = l.transit + kTransitBytes;
+    return l;
+  }
+};
+
+/// The memory of one channel as its owner writes it (Byte: std::byte) or as a peer reads it.
+template <typename Byte>
+struct ChannelMemory {
+  template <typename T>
+  using Like = std::conditional_t<std::is_const_v<Byte>, const T, T>;
+
+  Byte* begin = nullptr;
+  ChannelLayout layout{};
+
+  Like<CallBoard>& board() const { return *reinterpret_cast<Like<CallBoard>*>(begin); }
+  Like<Edge>& edge(int peer) const {
+    return reinterpret_cast<Like<Edge>*>(begin + layout.edges)[static_cast<std::size_t>(peer)];
+  }
+  std::span<Byte> scratch() const { return {begin + layout.scratch, kScratchBytes}; }
+  std::span<Byte> transit() const { return {begin + layout.transit, kTransitBytes}; }
+};
+
+inline constexpr std::uint64_t kSegmentMagic = 0x32676573'69747475;  // "uttiseg2"
 inline constexpr std::size_t kFaultTextBytes = 512;
+/// Channel sets beside the world's that a rank may have at a time.
+inline constexpr std::size_t kMaxChannelSets = 1024;
 
 struct SegmentHeader {
   std::uint64_t magic;
   std::int32_t rank, size;
-  alignas(kWriterGap) std::atomic<std::uint64_t> calls;  // begun so far: the owner's progress
-  CallSlot call_slots[kCallSlots];
   // Filled before the owner proposes a fault, never changed afterwards.
   alignas(kWriterGap) char fault_text[kFaultTextBytes];
   // 1: the owner can read the user memory of that rank by process_vm_readv. Set before the start
   // ends.
   alignas(kWriterGap) std::atomic<std::uint8_t> can_read[kMaxShmRanks];
+  // Counts the sets that the owner has had in this slot and closed; release, partner:
+  // ChannelSets::closed().
+  alignas(kWriterGap) std::atomic<std::uint64_t> sets_closed[kMaxChannelSets];
 };
 
 /// Offsets in a segment of a world of `size` ranks.
 struct SegmentLayout {
-  std::size_t edges, scratch, transit, arena;
+  std::size_t channels, channel_bytes, arena;
 
   static constexpr SegmentLayout of(int size) {
-    const auto up = [](std::size_t n) { return (n + kPageBytes - 1) / kPageBytes * kPageBytes; };
     SegmentLayout l{};
-    l.edges = up(sizeof(SegmentHeader));
-    l.scratch = up(l.edges + static_cast<std::size_t>(size) * sizeof(Edge));
-    l.transit = l.scratch + kScratchBytes;
-    l.arena = (l.transit + kTransitBytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
+    l.channels = whole_pages(sizeof(SegmentHeader));
+    l.channel_bytes = ChannelLayout::of(size).bytes;
+    l.arena = (l.end_of_channels() + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
     return l;
   }
+  constexpr std::size_t end_of_channels() const { return channels + kChannels * channel_bytes; }
 };
 
-/// What each peer of a world of `size` gets of a rank's transit area. 0: the world is too large.
+/// What each of `size` ranks gets of a transit area. 0: they are too many.
 constexpr std::size_t transit_part(int size) {
   return size < 2 ? 0
                   : kTransitBytes / static_cast<std::size_t>(size - 1) / kPageBytes * kPageBytes;
@@ -146,7 +191,7 @@ inline constexpr std::uint32_t kLifeLeft = 0x20000000;  // above any thread numb
 struct RankControl {
   // Rung by whoever finds the owner asleep.
   alignas(kWriterGap) std::atomic<std::uint32_t> doorbell;  // futex
-  std::atomic<std::uint32_t> asleep;
+  std::atomic<std::uint32_t> asleep;                        // a bit for each of its Waiters
   // Owner only.
   alignas(kWriterGap) std::atomic<std::uint64_t> alive;  // counts up every kHeartbeat
   std::atomic<std::uint32_t> life;
@@ -157,8 +202,9 @@ struct ControlHeader {
   alignas(kWriterGap) std::atomic<std::uint64_t> fault;
 };
 
-inline constexpr std::size_t kRankBytes =
-    kScratchBytes + kTransitBytes + sizeof(SegmentHeader) + sizeof(RankControl) + kPageBytes;
+// Memory that is not touched takes no place: this is what a rank needs that only blocks.
+inline constexpr std::size_t kRankBytes = kScratchBytes + kTransitBytes + sizeof(CallBoard) +
+                                          sizeof(SegmentHeader) + sizeof(RankControl) + kPageBytes;
 static_assert(kRankBytes <= std::size_t{4} << 20, "budget of a rank");
 
 }  // namespace tutti

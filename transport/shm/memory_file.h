@@ -31,6 +31,8 @@ class MemoryFile {
   /// Makes sure that there is memory for bytes offset … offset+bytes-1, growing the file if need
   /// be. Returns 0 or what errno says. Throws as fd().
   int provide(std::size_t offset, std::size_t bytes);
+  /// Makes the file at least that long, without taking memory. Returns and throws as provide().
+  int grow(std::size_t bytes);
   /// Gives the memory of whole pages back, which read as zeros then. False: it is kept as it is.
   bool drop(std::size_t offset, std::size_t bytes);
 

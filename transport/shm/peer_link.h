@@ -14,7 +14,7 @@ namespace tutti {
 struct PeerLink {
   static constexpr std::size_t kNeverCross = static_cast<std::size_t>(-1);
 
-  int rank = 0;
+  int rank = 0;  // in the world
   int pid = 0;
   bool same_process = false;
   std::size_t cross_from = kNeverCross;  // longer messages to it are so read; others are staged
@@ -26,6 +26,8 @@ struct PeerLink {
   RankControl* control = nullptr;
   OwnSegment* own = nullptr;
   PeerSegment* segment = nullptr;
+  const CallBoard* own_calls = nullptr;    // what both have called
+  const CallBoard* peers_calls = nullptr;  //
   FaultBoard* faults = nullptr;
   std::span<std::byte> stage;    // for long messages to it
   std::span<std::byte> landing;  // for long messages from it; both for all lanes together

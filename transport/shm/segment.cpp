@@ -5,6 +5,7 @@
 #include <sys/sysinfo.h>
 
 #include <algorithm>
+#include <bit>
 #include <string>
 #include <utility>
 
@@ -16,6 +17,9 @@ namespace tutti {
 namespace {
 
 constexpr std::uint64_t kMaxSegmentBytes = std::uint64_t{1} << 46;
+
+// The longest view may begin at a window's last byte: it must not end there, within an element.
+constexpr std::size_t kMappedBytes = kArenaWindowBytes + kClaimBytes;
 
 /// Address space for arenas: twice the machine's memory, so that fragments do not matter.
 std::size_t arena_reservation() {
@@ -62,6 +66,7 @@ void* OwnSegment::allocate(std::size_t bytes) {
     throw refuse("more than this process's control group (container) may take yet");
   const std::size_t alignment = bytes >= kHugePageBytes ? kHugePageBytes : kPageBytes;
   file_.fd();  // throws where it was closed
+  const std::lock_guard lock(mutex_);
   const auto offset = extents_.take(bytes, alignment);
   if (!offset) throw refuse("the arena is full");
   const std::size_t begin = layout_.arena + *offset;
@@ -76,7 +81,23 @@ void* OwnSegment::allocate(std::size_t bytes) {
   return memory_.data() + begin;
 }
 
+std::byte* OwnSegment::reserve(std::size_t bytes) {
+  const std::size_t length = whole_pages(bytes);
+  const std::lock_guard lock(mutex_);
+  // A power of two of at least its length: so no window's end is within.
+  const auto offset = length > kArenaWindowBytes ? std::nullopt
+                                                 : extents_.take(length, std::bit_ceil(length));
+  if (!offset) throw Error(TUTTI_NO_MEMORY, "no place for further channels: the arena is full");
+  const std::size_t begin = layout_.arena + *offset;
+  if (const int cause = file_.grow(begin + length); cause != 0) {
+    extents_.give(*offset);
+    throw Error(TUTTI_NO_MEMORY, errno_text("making place for further channels", cause));
+  }
+  return memory_.data() + begin;
+}
+
 void OwnSegment::deallocate(void* pointer) {
+  const std::lock_guard lock(mutex_);
   const auto offset =
       static_cast<std::size_t>(static_cast<std::byte*>(pointer) - memory_.data()) - layout_.arena;
   const auto bytes = extents_.give(offset);
@@ -89,35 +110,45 @@ void OwnSegment::deallocate(void* pointer) {
 std::optional<std::size_t> OwnSegment::registered(const std::byte* data) const {
   const auto offset = static_cast<std::size_t>(data - memory_.data());  // wraps if below
   if (offset < layout_.arena || offset >= memory_.bytes()) return std::nullopt;
+  const std::lock_guard lock(mutex_);
   return extents_.rest(offset - layout_.arena);
 }
 
 PeerSegment::PeerSegment(UniqueFd fd, int rank, int size)
-    : layout_(SegmentLayout::of(size)), file_(std::move(fd)), file_bytes_(file_.bytes()) {
+    : layout_(SegmentLayout::of(size)),
+      channel_(ChannelLayout::of(size)),
+      file_(std::move(fd)),
+      file_bytes_(file_.bytes()) {
   const auto refuse = [&](const char* why) -> Error {
     return Error(TUTTI_SYSTEM, "rank " + std::to_string(rank) + "'s segment " + why);
   };
   if (file_bytes_ < layout_.arena) throw refuse("is too short");
   const int seals = fcntl(file_.fd(), F_GET_SEALS);
   if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) throw refuse("could shrink");
-  front_ = Mapping(file_.fd(), 0, layout_.transit + kTransitBytes, Mapping::Access::kRead);
+  front_ = Mapping(file_.fd(), 0, layout_.end_of_channels(), Mapping::Access::kRead);
   base_ = front_.data();
   if (header().magic != kSegmentMagic || header().rank != rank || header().size != size)
     throw refuse("is of another world or version");
 }
 
 PeerSegment::PeerSegment(std::shared_ptr<OwnSegment> owner, int size)
-    : layout_(SegmentLayout::of(size)), owner_(std::move(owner)), base_(owner_->base()) {}
+    : layout_(SegmentLayout::of(size)),
+      channel_(ChannelLayout::of(size)),
+      owner_(std::move(owner)),
+      base_(owner_->base()) {}
 
 bool PeerSegment::inside(std::uint64_t offset, std::uint64_t bytes) {
-  if (offset < layout_.scratch) return false;
-  const std::uint64_t end_of_transit = layout_.transit + kTransitBytes;
-  if (offset < end_of_transit) return bytes <= end_of_transit - offset;
+  if (offset < layout_.channels) return false;
+  if (offset < layout_.end_of_channels()) {
+    const std::uint64_t in_channel = (offset - layout_.channels) % layout_.channel_bytes;
+    return in_channel >= channel_.scratch && bytes <= channel_.bytes - in_channel;
+  }
   if (offset < layout_.arena || offset >= kMaxSegmentBytes) return false;
-  const auto fits = [&] { return offset <= file_bytes_ && bytes <= file_bytes_ - offset; };
-  if (fits()) return true;
-  file_bytes_ = owner_ ? owner_->file_bytes() : file_.bytes();  // it may have grown
-  return fits();
+  const auto fits = [&](std::size_t end) { return offset <= end && bytes <= end - offset; };
+  if (fits(file_bytes_.load(std::memory_order_relaxed))) return true;
+  const std::size_t now = owner_ ? owner_->file_bytes() : file_.bytes();  // it may have grown
+  file_bytes_.store(now, std::memory_order_relaxed);
+  return fits(now);
 }
 
 std::span<const std::byte> PeerSegment::at(std::uint64_t offset, std::uint64_t bytes) {
@@ -126,16 +157,28 @@ std::span<const std::byte> PeerSegment::at(std::uint64_t offset, std::uint64_t b
   const std::uint64_t in_arena = offset - layout_.arena;
   const auto window = static_cast<std::size_t>(in_arena / kArenaWindowBytes);
   const auto in_window = static_cast<std::size_t>(in_arena % kArenaWindowBytes);
-  // The longest view may begin at a window's last byte: it must not end there, within an element.
-  constexpr std::size_t kMappedBytes = kArenaWindowBytes + kClaimBytes;
-  if (windows_.size() <= window) windows_.resize(window + 1);
-  if (!windows_[window]) {
-    windows_[window] = Mapping(file_.fd(), layout_.arena + window * kArenaWindowBytes, kMappedBytes,
-                               Mapping::Access::kRead);
-    madvise(windows_[window].data(), kMappedBytes, MADV_HUGEPAGE);  // a wish, as in OwnSegment
-  }
+  const Windows* const known = windows_.load(std::memory_order_acquire);  // partner: map_window()
+  const bool mapped = known != nullptr && window < known->size() && (*known)[window];
+  const std::byte* const begin = mapped ? (*known)[window]->data() : map_window(window);
   const std::size_t length = std::min<std::uint64_t>(bytes, kMappedBytes - in_window);
-  return {windows_[window].data() + in_window, length};
+  return {begin + in_window, length};
+}
+
+const std::byte* PeerSegment::map_window(std::size_t window) {
+  const std::lock_guard lock(mutex_);
+  auto table = tables_.empty() ? std::make_unique<Windows>()
+                               : std::make_unique<Windows>(*tables_.back());
+  if (table->size() <= window) table->resize(window + 1);
+  std::shared_ptr<const Mapping>& mapping = (*table)[window];
+  if (mapping) return mapping->data();  // by another thread, just now
+  mapping = std::make_shared<const Mapping>(file_.fd(),
+                                            layout_.arena + window * kArenaWindowBytes,
+                                            kMappedBytes, Mapping::Access::kRead);
+  madvise(mapping->data(), kMappedBytes, MADV_HUGEPAGE);  // a wish, as in OwnSegment
+  const std::byte* const begin = mapping->data();
+  windows_.store(table.get(), std::memory_order_release);
+  tables_.push_back(std::move(table));
+  return begin;
 }
 
 }  // namespace tutti

@@ -34,45 +34,59 @@ Caps caps_of(int size, int cpus, bool cross_memory) {
 
 }  // namespace
 
-ShmTransport::ShmTransport(const World& world, Joined joined, std::unique_ptr<LifeThread> life)
-    : rank_(world.rank),
-      size_(world.size),
-      pid_(getpid()),
-      warnings_(world.warnings),
-      report_every_(world.stall_report),
-      caps_(caps_of(world.size, joined.cpus, joined.cross_memory)),
-      joined_(std::move(joined)),
-      faults_(rank_, *joined_.control, *joined_.own, joined_.peers),
-      waiter_(joined_.control->of(rank_), wait_tuning(joined_.oversubscribed()),
-              joined_.membarrier),
-      watch_(*joined_.control, rank_, joined_.pids),
-      timeout_(world.call_timeout),
-      life_(std::move(life)) {
-  endpoints_.resize(static_cast<std::size_t>(size_));
-  for (int peer = 0; peer < size_; ++peer)
-    if (peer != rank_)
-      endpoints_[static_cast<std::size_t>(peer)] =
-          std::make_unique<ShmEndpoint>(counts_, link_to(peer));
-  if (joined_.cross_memory && world.warnings) warn_of_copies();
+ShmTransport::ShmTransport(std::shared_ptr<ShmRank> self, std::shared_ptr<const ChannelSet> set,
+                           int number, bool apart)
+    : self_(std::move(self)),
+      set_(std::move(set)),
+      number_(number),
+      apart_(apart),
+      memory_(set_->own(number)),
+      board_(set_->own(board_channel()).board()),
+      caps_(caps_of(set_->size(), self_->joined.cpus, self_->joined.cross_memory)),
+      endpoints_(static_cast<std::size_t>(set_->size())),
+      timeout_(self_->call_timeout),
+      faults_(self_->rank, *self_->joined.control, own(), self_->joined.peers, self_->fault_report,
+              board_, call_),
+      waiter_(self_->joined.control->of(self_->rank), self_->waiters.fetch_add(1),
+              wait_tuning(self_->joined.oversubscribed()), self_->joined.membarrier),
+      watch_(*self_->joined.control, self_->rank, self_->joined.pids) {
+  for (int member = 0; member < size(); ++member)
+    if (member != rank())
+      endpoints_[static_cast<std::size_t>(member)] =
+          std::make_unique<ShmEndpoint>(counts_, link_to(member));
 }
 
-PeerLink ShmTransport::link_to(int peer) {
+std::unique_ptr<Transport> ShmTransport::channel(int number, bool apart) {
+  return std::make_unique<ShmTransport>(self_, set_, number, apart);
+}
+
+std::unique_ptr<Transport> ShmTransport::open(std::span<const int> ranks,
+                                              std::span<const ChannelOffer> offers) {
+  std::vector<int> in_world;
+  for (const int rank : ranks) in_world.push_back(world_rank(rank));
+  return std::make_unique<ShmTransport>(self_, self_->sets.open(in_world, offers), 0, false);
+}
+
+PeerLink ShmTransport::link_to(int member) {
+  Joined& joined = self_->joined;
+  const int peer = world_rank(member);
   const auto index = static_cast<std::size_t>(peer);
-  PeerSegment& segment = *joined_.peers[index];
   PeerLink link;
   link.rank = peer;
-  link.pid = joined_.pids[index];
-  link.same_process = joined_.same_process[index];
-  link.membarrier = joined_.membarrier;
-  link.fences_posts = !joined_.membarrier && joined_.oversubscribed();
-  link.polls = joined_.oversubscribed() ? 0 : kPolls;
-  link.mine = &own().edge(peer);
-  link.theirs = &segment.edge(rank_);
-  link.control = &joined_.control->of(peer);
+  link.pid = joined.pids[index];
+  link.same_process = joined.same_process[index];
+  link.membarrier = joined.membarrier;
+  link.fences_posts = !joined.membarrier && joined.oversubscribed();
+  link.polls = joined.oversubscribed() ? 0 : kPolls;
+  link.mine = &memory_.edge(member);
+  link.theirs = &set_->of(member, number_).edge(rank());
+  link.control = &joined.control->of(peer);
   link.own = &own();
-  link.segment = &segment;
+  link.segment = joined.peers[index].get();
+  link.own_calls = &board_;
+  link.peers_calls = &set_->of(member, board_channel()).board();
   link.faults = &faults_;
-  share_transit(link);
+  share_transit(link, member);
   return link;
 }
 
@@ -80,51 +94,55 @@ bool ShmTransport::copied_between(int a, int b) const {
   const auto reads = [this](int reader, int owner) {
     const auto index = static_cast<std::size_t>(reader);
     const SegmentHeader& header =
-        reader == rank_ ? joined_.own->header() : joined_.peers[index]->header();
+        reader == self_->rank ? own().header() : self_->joined.peers[index]->header();
     return header.can_read[owner].load(std::memory_order_acquire) != 0;  // as in share_transit()
   };
-  const auto pid_of = [this](int rank) { return joined_.pids[static_cast<std::size_t>(rank)]; };
+  const std::vector<int>& pids = self_->joined.pids;
+  const auto pid_of = [&](int rank) { return pids[static_cast<std::size_t>(rank)]; };
   return pid_of(a) != pid_of(b) && !(reads(a, b) && reads(b, a));
 }
 
 /// Divides the peer's part of the transit area between messages to it and from it. Both sides must
 /// come to the same: who reads by system calls needs a place where the bytes land, and of very many
 /// ranks none has one.
-void ShmTransport::share_transit(PeerLink& link) {
+void ShmTransport::share_transit(PeerLink& link, int member) {
   if (link.same_process) return;
-  const std::size_t part = transit_part(size_);
-  const bool cross_memory = joined_.cross_memory && part > 0;
-  const auto index = static_cast<std::size_t>(link.rank - (link.rank > rank_ ? 1 : 0));
-  const std::span<std::byte> all = own().transit().subspan(index * part, part);
+  const std::size_t part = transit_part(size());
+  const bool cross_memory = self_->joined.cross_memory && part > 0;
+  const auto index = static_cast<std::size_t>(member - (member > rank() ? 1 : 0));
+  const std::span<std::byte> all = memory_.transit().subspan(index * part, part);
   const bool we_read_it = own().header().can_read[link.rank].load(std::memory_order_relaxed) != 0;
   link.landing = all.first(cross_memory && we_read_it ? part / 2 : 0);
   link.stage = all.subspan(link.landing.size());
   // acquire: partner is Start::probe(), before the barrier
   const bool it_reads_us =
-      link.segment->header().can_read[rank_].load(std::memory_order_acquire) != 0;
+      link.segment->header().can_read[self_->rank].load(std::memory_order_acquire) != 0;
   if (cross_memory && it_reads_us) link.cross_from = caps_.staged_bytes;
 }
 
 /// Once per world: the lowest rank that is concerned says it.
 void ShmTransport::warn_of_copies() const {
   const auto concerned = [this](int a) {
-    for (int b = a + 1; b < size_; ++b)
+    for (int b = a + 1; b < size(); ++b)
       if (copied_between(a, b)) return b;
-    return size_;
+    return size();
   };
-  const int peer = concerned(rank_);
-  if (peer == size_) return;
-  for (int lower = 0; lower < rank_; ++lower)
-    if (concerned(lower) < size_) return;
+  const int peer = concerned(rank());
+  if (peer == size()) return;
+  for (int lower = 0; lower < rank(); ++lower)
+    if (concerned(lower) < size()) return;
   std::fprintf(stderr,
                "tutti: rank %d: this system does not let rank %d and this one read each other's "
                "memory (process_vm_readv): long messages are copied twice, except from memory of "
                "tutti_alloc()\n",
-               rank_, peer);
+               rank(), peer);
 }
 
+void ShmTransport::publish(const CallRecord& call) { publish_call(board_, call); }
+
 void ShmTransport::begin(const CallRecord& call, milliseconds timeout) {
-  publish_call(own().header(), call);
+  call_ = call.sequence;
+  hash_ = call.hash;
   timeout_ = timeout;
   clock_runs_ = false;
   waiter_.reset();
@@ -144,11 +162,25 @@ void ShmTransport::look() {
     if (faults_.poisoned()) faults_.raise();
     const auto now = Clock::now();
     watch_.look(now, faults_);
+    compare_calls();
     look_for_leavers();
     look_at_clock(now);
   } catch (const Error&) {
     unclaim_all();  // nobody needs to wait for what this rank was about to read
     throw;
+  }
+}
+
+/// All ranks make the same calls in the same order. One that has made another call may have left it
+/// already, or may wait for messages that nobody sends.
+void ShmTransport::compare_calls() {
+  for (const auto& endpoint : endpoints_) {
+    if (!endpoint) continue;
+    const PeerLink& link = endpoint->link();
+    const auto theirs = call_number(*link.peers_calls, call_);
+    if (!theirs || theirs->hash == hash_) continue;
+    faults_.fail(TUTTI_MISMATCH, difference({self_->rank, call_number(board_, call_)},
+                                            {link.rank, theirs}));
   }
 }
 
@@ -169,12 +201,12 @@ void ShmTransport::look_at_clock(Clock::time_point now) {
   if (!clock_runs_) {
     clock_runs_ = true;
     waiting_since_ = now;
-    next_report_ = now + report_every_;
+    next_report_ = now + self_->report_every;
   }
   if (now - waiting_since_ >= timeout_) time_out();
   if (now < next_report_) return;
-  next_report_ += report_every_;
-  if (warnings_) report_stall(now);
+  next_report_ += self_->report_every;
+  if (self_->warnings) report_stall(now);
 }
 
 /// The rank that has begun the fewest calls, and among these one that we wait for.
@@ -183,12 +215,12 @@ std::string ShmTransport::latest_rank() const {
   for (const auto& endpoint : endpoints_) {
     if (!endpoint) continue;
     const auto key = [](const ShmEndpoint& e) {
-      return std::pair(calls_begun(e.link().segment->header()), !e.awaited());
+      return std::pair(calls_begun(*e.link().peers_calls), !e.awaited());
     };
     if (latest == nullptr || key(*endpoint) < key(*latest)) latest = endpoint.get();
   }
   if (latest == nullptr) return "there is no other rank";
-  const auto call = last_call(latest->link().segment->header());
+  const auto call = last_call(*latest->link().peers_calls);
   return "the latest is " + latest->link().name() +
          (call ? ", whose last call is " + describe(*call) : ", which has made no call yet");
 }
@@ -199,9 +231,9 @@ void ShmTransport::time_out() {
 }
 
 void ShmTransport::report_stall(Clock::time_point now) const {
-  const auto call = last_call(joined_.own->header());
+  const auto call = call_number(board_, call_);
   const auto waited = duration_cast<std::chrono::seconds>(now - waiting_since_);
-  std::fprintf(stderr, "tutti: rank %d: %s: waiting for %lld s; %s\n", rank_,
+  std::fprintf(stderr, "tutti: rank %d: %s: waiting for %lld s; %s\n", self_->rank,
                call ? describe(*call).c_str() : "no call", static_cast<long long>(waited.count()),
                latest_rank().c_str());
 }
@@ -214,7 +246,7 @@ void ShmTransport::abandon(const Error& cause) noexcept {
 
 /// Waits until no peer reads this rank's memory. The fault is there, so that none begins to.
 void ShmTransport::await_readers() {
-  heavy_fence(joined_.membarrier);  // partner: Inbox::claim()
+  heavy_fence(self_->joined.membarrier);  // partner: Inbox::claim()
   const auto reading = [this](const std::unique_ptr<ShmEndpoint>& endpoint) {
     if (!endpoint || !endpoint->claimed()) return false;
     return !watch_.dead(endpoint->link().rank) && !watch_.left(endpoint->link().rank);
@@ -243,12 +275,12 @@ void ShmTransport::unclaim_all() {
     if (endpoint) endpoint->unclaim();
 }
 
+std::optional<Error> ShmTransport::fault() const {
+  return faults_.poisoned() ? std::optional(faults_.error()) : std::nullopt;
+}
+
 ShmTransport::~ShmTransport() {
-  if (getpid() != pid_) {
-    // A forked child: the life thread and the world are its parent's.
-    static_cast<void>(life_.release());
-    return;
-  }
+  if (getpid() != self_->pid) return;  // a forked child: the world is its parent's
   unclaim_all();
   try {
     await_drains();
@@ -271,7 +303,12 @@ std::unique_ptr<Transport> start_shm_transport(const World& world, Rendezvous* r
   std::unique_ptr<LifeThread> life;
   if (world.size > 1)
     life = std::make_unique<LifeThread>(met.control->header(), met.control->of(world.rank));
-  return std::make_unique<ShmTransport>(world, start.finish(), std::move(life));
+  const auto self = std::make_shared<ShmRank>(world, start.finish(), std::move(life));
+  const Joined& joined = self->joined;
+  auto set = std::make_shared<const ChannelSet>(world.rank, *joined.own, joined.peers);
+  auto transport = std::make_unique<ShmTransport>(self, std::move(set), 0, false);
+  if (joined.cross_memory && world.warnings) transport->warn_of_copies();
+  return transport;
 }
 
 std::unique_ptr<Transport> make_shm_transport(const World& world) {

@@ -63,7 +63,7 @@ void Waiter::yield() {
 void Waiter::arm() {
   armed_ = true;
   seen_ = self_.doorbell.load(std::memory_order_acquire);  // partner: ring()
-  self_.asleep.store(1, std::memory_order_relaxed);        // partner: wake_if_asleep()
+  self_.asleep.fetch_or(bit_, std::memory_order_relaxed);  // partner: wake_if_asleep()
   // Every post that does not see `asleep` is visible to us after this.
   heavy_fence(membarrier_);
 }
@@ -72,12 +72,12 @@ void Waiter::arm() {
 void Waiter::stay_armed() {
   // In this order: whoever wakes us between the two loads leaves us unarmed, and not deaf.
   seen_ = self_.doorbell.load(std::memory_order_acquire);  // partner: ring()
-  armed_ = self_.asleep.load(std::memory_order_acquire) != 0;
+  armed_ = (self_.asleep.load(std::memory_order_acquire) & bit_) != 0;
 }
 
 void Waiter::disarm() {
   armed_ = false;
-  self_.asleep.store(0, std::memory_order_relaxed);
+  self_.asleep.fetch_and(~bit_, std::memory_order_relaxed);
 }
 
 }  // namespace tutti

@@ -20,9 +20,10 @@ WaitTuning wait_tuning(bool oversubscribed);
 
 class Waiter {
  public:
+  /// `number`: how many waiters the rank has had before; their threads may sleep at one time.
   /// `membarrier`: whether all ranks can use it.
-  Waiter(RankControl& self, WaitTuning tuning, bool membarrier)
-      : self_(self), tuning_(tuning), membarrier_(membarrier) {}
+  Waiter(RankControl& self, std::uint32_t number, WaitTuning tuning, bool membarrier)
+      : self_(self), bit_(1U << number % 32), tuning_(tuning), membarrier_(membarrier) {}
 
   /// Passes some time. Between arming (`asleep` set) and sleeping it returns once, so that the
   /// caller polls again. True: it is time to look at the clock and at the peers.
@@ -51,6 +52,7 @@ class Waiter {
   void disarm();
 
   RankControl& self_;
+  const std::uint32_t bit_;  // in `asleep`; of more than 32 waiters some are heard late
   const WaitTuning tuning_;
   const bool membarrier_;
   std::uint32_t polls_ = 0;

@@ -1,0 +1,119 @@
+#include "collectives/messages.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <string>
+#include <utility>
+
+namespace tutti {
+namespace {
+
+constexpr int kLane = 0;
+
+}  // namespace
+
+Messages::Messages(std::unique_ptr<Transport> transport, std::function<void(Part&)> complete)
+    : transport_(std::move(transport)),
+      complete_(std::move(complete)),
+      queues_(static_cast<std::size_t>(transport_->size())) {}
+
+void Messages::start(Part& part) {
+  const int peer = part.message.peer;
+  Queues& queues = queues_[static_cast<std::size_t>(peer)];
+  transport_->begin(part.message.record, part.timeout);
+  ++active_;
+  (part.message.outgoing ? queues.outgoing : queues.incoming).push_back(&part);
+  if (std::ranges::find(busy_, peer) == busy_.end()) busy_.push_back(peer);
+  advance(peer);
+}
+
+bool Messages::advance() {
+  bool moved = false;
+  for (const int peer : busy_) moved |= advance(peer);
+  std::erase_if(busy_, [this](int peer) {
+    const Queues& q = queues_[static_cast<std::size_t>(peer)];
+    return q.outgoing.empty() && q.posted.empty() && q.incoming.empty();
+  });
+  return transport_->progress() || moved;
+}
+
+bool Messages::advance(int peer) {
+  if (peer == transport_->rank()) return advance_self();
+  Queues& queues = queues_[static_cast<std::size_t>(peer)];
+  Endpoint& endpoint = transport_->endpoint(peer);
+  bool moved = post(queues, endpoint);
+  moved |= drain(queues, endpoint);
+  return receive(queues, endpoint) || moved;
+}
+
+bool Messages::post(Queues& queues, Endpoint& endpoint) {
+  bool moved = false;
+  while (!queues.outgoing.empty()) {
+    Part& part = *queues.outgoing.front();
+    const Message& m = part.message;
+    if (!endpoint.post(kLane, m.record.hash, std::array{Piece{m.data, m.bytes}})) break;
+    queues.outgoing.pop_front();
+    queues.posted.push_back({&part, ++queues.posts});
+    moved = true;
+  }
+  return moved;
+}
+
+bool Messages::drain(Queues& queues, Endpoint& endpoint) {
+  bool moved = false;
+  while (!queues.posted.empty()) {
+    const Posted first = queues.posted.front();
+    if (!endpoint.drained(kLane, static_cast<std::uint32_t>(queues.posts - first.number))) break;
+    queues.posted.pop_front();
+    done(*first.part);
+    moved = true;
+  }
+  return moved;
+}
+
+bool Messages::receive(Queues& queues, Endpoint& endpoint) {
+  bool moved = false;
+  while (!queues.incoming.empty()) {
+    Part& part = *queues.incoming.front();
+    const Message& m = part.message;
+    const View view = endpoint.fetch(kLane, m.record.hash, m.data + part.done, m.bytes - part.done,
+                                     Stores::kCached);
+    if (!view.there) break;
+    moved = true;
+    part.done += view.bytes;
+    if (part.done < m.bytes) continue;
+    endpoint.release(kLane);
+    queues.incoming.pop_front();
+    done(part);
+  }
+  return moved;
+}
+
+/// A message to oneself meets its receive here.
+bool Messages::advance_self() {
+  Queues& queues = queues_[static_cast<std::size_t>(transport_->rank())];
+  bool moved = false;
+  while (!queues.outgoing.empty() && !queues.incoming.empty()) {
+    Part& from = *queues.outgoing.front();
+    Part& to = *queues.incoming.front();
+    if (from.message.record.hash != to.message.record.hash)
+      throw Error(TUTTI_MISMATCH,
+                  "rank " + std::to_string(transport_->world_rank(transport_->rank())) + ": " +
+                      describe(from.message.record) + ", but " + describe(to.message.record));
+    if (to.message.bytes > 0) std::memmove(to.message.data, from.message.data, to.message.bytes);
+    queues.outgoing.pop_front();
+    queues.incoming.pop_front();
+    done(from);
+    done(to);
+    moved = true;
+  }
+  return moved;
+}
+
+void Messages::done(Part& part) {
+  --active_;
+  complete_(part);
+}
+
+}  // namespace tutti

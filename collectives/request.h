@@ -1,0 +1,56 @@
+// What a caller does not wait for at once: one call, or those of a group.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "collectives/execute.h"
+#include "collectives/launch.h"
+#include "kernels/error.h"
+
+namespace tutti {
+
+struct Request;
+
+/// Bytes from one rank to another, outside of the collective order.
+struct Message {
+  int peer = 0;
+  bool outgoing = false;
+  std::byte* data = nullptr;  // outgoing: only read
+  std::size_t bytes = 0;
+  CallRecord record;  // its hash is the same on both sides
+};
+
+/// Small calls of a group that run as one: their data, side by side, as one vector.
+struct Fused {
+  std::vector<Buffers> calls;
+  std::vector<std::size_t> bytes;  // of each
+  std::vector<std::byte> vector;
+};
+
+/// One call of a request: a run of a launch, or a message.
+struct Part {
+  Request* request = nullptr;
+  std::chrono::milliseconds timeout{};
+  std::shared_ptr<const Launch> launch;  // null: a message
+  Buffers buffers;
+  CallRecord record;  // of the launch's call
+  Message message;
+  std::size_t done = 0;          // bytes that have come of an incoming message
+  std::unique_ptr<Fused> fused;  // null: the caller's own buffers
+};
+
+/// Used with Progress's lock held while it is in flight. Its parts do not move then.
+struct Request {
+  std::vector<Part> parts;
+  std::size_t in_flight = 0;  // parts
+  std::optional<Error> failure;
+
+  bool complete() const { return in_flight == 0; }
+};
+
+}  // namespace tutti
