@@ -142,14 +142,29 @@ std::unique_ptr<Request> Communicator::prepare(const Call& call) {
   return request;
 }
 
-std::unique_ptr<Request> Communicator::prepare(const Message& message,
+void Communicator::fill(Request& request, std::span<const Message> messages,
+                        std::optional<std::chrono::milliseconds> timeout) const {
+  request.parts.clear();
+  for (const Message& message : messages) {
+    Part& part = request.parts.emplace_back();
+    part.message = message;
+    part.timeout = timeout.value_or(default_timeout_);
+  }
+}
+
+std::unique_ptr<Request> Communicator::prepare(std::span<const Message> messages,
                                                std::optional<std::chrono::milliseconds> timeout) {
   require_usable();
   auto request = std::make_unique<Request>();
-  Part& part = request->parts.emplace_back();
-  part.message = message;
-  part.timeout = timeout.value_or(default_timeout_);
+  fill(*request, messages, timeout);
   return request;
+}
+
+void Communicator::run(std::span<const Message> messages,
+                       std::optional<std::chrono::milliseconds> timeout) {
+  fill(blocking_, messages, timeout);
+  start(blocking_);
+  wait(blocking_);
 }
 
 void Communicator::start(Request& request) {
@@ -205,8 +220,8 @@ std::size_t Communicator::in_flight() const {
   return in_flight_.count();
 }
 
-std::optional<Error> Communicator::failure() const {
-  return failure_ ? failure_ : transport_->fault();
+std::optional<Error> Communicator::unseen_failure() const {
+  return failure_ ? std::nullopt : transport_->fault();
 }
 
 const std::shared_ptr<const Launch>& Communicator::launch_for(const Call& call) {

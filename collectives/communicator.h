@@ -47,6 +47,7 @@ class Communicator {
   int size() const { return transport_->size(); }
   /// This rank in its world, by which errors name it.
   int world_rank() const { return transport_->world_rank(rank()); }
+  int world_rank_of(int rank) const { return transport_->world_rank(rank); }
   /// Whether it is one that split() made.
   bool is_child() const { return is_child_; }
   /// How many communicators come from the same start, this one included.
@@ -56,11 +57,13 @@ class Communicator {
   /// that fails before it began (its plan cannot be made, but for want of memory) may be tried
   /// again; after any other failure every later call throws the same.
   void run(const Call& call);
+  /// Sends and receives, all at the same time. None: the communicator's timeout.
+  void run(std::span<const Message> messages, std::optional<std::chrono::milliseconds> timeout);
 
   /// The same in two parts, for calls that their caller does not wait for at once. What prepare()
   /// gives may be started again and again, each time after it was complete; it must stay meanwhile.
   std::unique_ptr<Request> prepare(const Call& call);
-  std::unique_ptr<Request> prepare(const Message& message,
+  std::unique_ptr<Request> prepare(std::span<const Message> messages,
                                    std::optional<std::chrono::milliseconds> timeout);
   void start(Request& request);
   /// Whether it is complete, without waiting. Throws its failure.
@@ -79,8 +82,8 @@ class Communicator {
   void add_to_group(std::unique_ptr<Request> request);
   std::unique_ptr<Request> end_group();
 
-  /// The error that the next call would throw although this rank has not seen it yet.
-  std::optional<Error> failure() const;
+  /// What the next call would throw, if no call has thrown it yet.
+  std::optional<Error> unseen_failure() const;
 
   /// The op that a handle means. Throws TUTTI_INVALID.
   ReduceOp op_of(tutti_op handle, Dtype dtype) const;
@@ -113,6 +116,8 @@ class Communicator {
   };
 
   const std::shared_ptr<const Launch>& launch_for(const Call& call);
+  void fill(Request& request, std::span<const Message> messages,
+            std::optional<std::chrono::milliseconds> timeout) const;
   CallRecord next_record(const Launch& launch);
   void all_gather(std::span<const std::uint64_t> own, std::span<std::uint64_t> all);
   std::vector<ChannelOffer> exchange_offers(int size);
@@ -149,6 +154,7 @@ class Communicator {
   std::uint64_t ops_created_ = 0;
   std::optional<Error> failure_;
   std::unique_ptr<Request> group_;  // null: none is open
+  Request blocking_;                // of the messages that are waited for at once
 
   InFlight in_flight_;  // guarded by family_'s lock
 };

@@ -12,7 +12,9 @@ namespace {
 constexpr std::size_t kFusedCallBytes = 4096;
 constexpr std::size_t kFusedBytes = std::size_t{64} << 10;
 
-std::size_t bytes_of(const Part& part) { return part.launch->key.count * part.launch->element_bytes; }
+std::size_t bytes_of(const Part& part) {
+  return part.launch->key.count * part.launch->element_bytes;
+}
 
 bool is_small(const Part& part) {
   return part.launch && part.launch->key.collective == Collective::kAllReduce &&

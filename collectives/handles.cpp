@@ -4,14 +4,19 @@
 #include <unistd.h>
 
 #include <bit>
+#include <vector>
 
 namespace tutti {
 namespace {
 
-// A handle is generation · kSlots · 2 + slot · 2 + 1: odd, so never a real, aligned pointer.
-constexpr std::uint64_t kSlotBits = 16;
-
-std::uint64_t number_of(const tutti_comm* comm) { return std::bit_cast<std::uintptr_t>(comm); }
+template <typename T>
+std::uint64_t number_of(const T* handle) {
+  return std::bit_cast<std::uintptr_t>(handle);
+}
+template <typename T>
+T* handle_of(std::uint64_t number) {
+  return std::bit_cast<T*>(static_cast<std::uintptr_t>(number));
+}
 
 void* map_wiped_on_fork(std::size_t bytes) {
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
@@ -23,6 +28,51 @@ void* map_wiped_on_fork(std::size_t bytes) {
 
 }  // namespace
 
+NumberTable::NumberTable()
+    : slots_(static_cast<Slot*>(map_wiped_on_fork(kSlots * sizeof(Slot)))), owner_pid_(getpid()) {}
+
+// Odd: so never a real, aligned pointer.
+std::uint64_t NumberTable::number(std::uint64_t index, std::uint64_t generation) {
+  return generation << (kSlotBits + 1) | index << 1 | 1;
+}
+
+std::uint64_t NumberTable::add(void* object, const char* what) {
+  const std::lock_guard lock(mutex_);
+  for (std::uint64_t tried = 0; tried < kSlots; ++tried) {
+    const std::uint64_t index = made_++ % kSlots;
+    Slot& slot = slots_[index];
+    const std::uint64_t generation = slot.generation.load(std::memory_order_relaxed);
+    if (generation % 2 == 1) continue;
+    slot.object = object;
+    slot.generation.store(generation + 1, std::memory_order_release);  // pairs with find()
+    return number(index, generation + 1);
+  }
+  throw Error(TUTTI_NO_MEMORY, std::string("65536 ") + what + " are in use in this process");
+}
+
+void* NumberTable::find(std::uint64_t number) const {
+  const Slot& slot = slot_of(number);
+  const std::uint64_t generation = generation_of(number);
+  const bool valid = number % 2 == 1 && generation % 2 == 1 &&
+                     slot.generation.load(std::memory_order_acquire) == generation;
+  return valid ? slot.object : nullptr;
+}
+
+void NumberTable::remove(std::uint64_t number) {
+  const std::lock_guard lock(mutex_);
+  Slot& slot = slots_[(number >> 1) % kSlots];
+  slot.object = nullptr;
+  slot.generation.fetch_add(1, std::memory_order_release);
+}
+
+bool NumberTable::ended(std::uint64_t number) const {
+  const std::uint64_t generation = generation_of(number);
+  return number % 2 == 1 && generation % 2 == 1 &&
+         generation < slot_of(number).generation.load(std::memory_order_acquire);
+}
+
+bool NumberTable::forked() const { return getpid() != owner_pid_; }
+
 void Use::refuse() {
   throw InUse(TUTTI_INVALID,
               "another thread is in a call of this communicator: one at a time may use it");
@@ -33,58 +83,68 @@ HandleTable& HandleTable::instance() {
   return table;
 }
 
-HandleTable::HandleTable()
-    : slots_(static_cast<Slot*>(map_wiped_on_fork(kSlots * sizeof(Slot)))), owner_pid_(getpid()) {}
-
 tutti_comm* HandleTable::add(std::unique_ptr<Handle> handle) {
-  const std::lock_guard lock(mutex_);
-  for (std::uint64_t tried = 0; tried < kSlots; ++tried) {
-    const std::uint64_t index = next_++ % kSlots;
-    Slot& slot = slots_[index];
-    const std::uint64_t generation = slot.generation.load(std::memory_order_relaxed);
-    if (generation % 2 == 1) continue;
-    slot.handle = handle.release();
-    slot.generation.store(generation + 1, std::memory_order_release);  // pairs with find()
-    const std::uint64_t number = (generation + 1) << (kSlotBits + 1) | index << 1 | 1;
-    return std::bit_cast<tutti_comm*>(static_cast<std::uintptr_t>(number));
-  }
-  throw Error(TUTTI_NO_MEMORY, "65536 communicators are in use in this process");
+  auto* const comm = handle_of<tutti_comm>(table_.add(handle.get(), "communicators"));
+  static_cast<void>(handle.release());
+  return comm;
 }
 
 Handle& HandleTable::find(const tutti_comm* comm) const {
-  const std::uint64_t number = number_of(comm);
-  const Slot& slot = slots_[(number >> 1) % kSlots];
-  const std::uint64_t generation = number >> (kSlotBits + 1);
-  if (number % 2 == 0 || generation % 2 == 0 ||
-      slot.generation.load(std::memory_order_acquire) != generation) {
-    refuse(comm);
-  }
-  return *slot.handle;
+  void* const handle = table_.find(number_of(comm));
+  if (handle == nullptr) refuse(comm);
+  return *static_cast<Handle*>(handle);
 }
 
 std::unique_ptr<Handle> HandleTable::remove(tutti_comm* comm) {
-  const std::lock_guard lock(mutex_);
   std::unique_ptr<Handle> handle(&find(comm));
-  Slot& slot = slots_[(number_of(comm) >> 1) % kSlots];
-  slot.handle = nullptr;
-  slot.generation.fetch_add(1, std::memory_order_release);
+  table_.remove(number_of(comm));
   return handle;
 }
 
 void HandleTable::refuse(const tutti_comm* comm) const {
   if (comm == nullptr) throw Error(TUTTI_INVALID, "the communicator is NULL");
-  const std::uint64_t number = number_of(comm);
-  const Slot& slot = slots_[(number >> 1) % kSlots];
-  const std::uint64_t generation = number >> (kSlotBits + 1);
-  const bool was_valid = number % 2 == 1 && generation % 2 == 1 &&
-                         generation < slot.generation.load(std::memory_order_acquire);
-  if (was_valid) throw Error(TUTTI_INVALID, "the communicator is finished");
-  if (getpid() != owner_pid_) {
+  if (table_.ended(number_of(comm))) throw Error(TUTTI_INVALID, "the communicator is finished");
+  if (table_.forked()) {
     throw Error(TUTTI_INVALID,
                 "the communicator belongs to the parent process: after a fork the child must call "
                 "tutti_start() itself");
   }
   throw Error(TUTTI_INVALID, "the communicator is not one that tutti_start() gave");
+}
+
+RequestTable& RequestTable::instance() {
+  static RequestTable table;
+  return table;
+}
+
+tutti_request* RequestTable::add(std::unique_ptr<RequestHandle> handle) {
+  auto* const request = handle_of<tutti_request>(table_.add(handle.get(), "requests"));
+  static_cast<void>(handle.release());
+  return request;
+}
+
+RequestHandle& RequestTable::find(const tutti_request* request) const {
+  if (void* const handle = table_.find(number_of(request)))
+    return *static_cast<RequestHandle*>(handle);
+  if (request == nullptr) throw Error(TUTTI_INVALID, "the request is NULL");
+  if (table_.ended(number_of(request)))
+    throw Error(TUTTI_INVALID, "the request is gone: it was complete and waited for, or freed");
+  throw Error(TUTTI_INVALID, table_.forked() ? "the request belongs to the parent process"
+                                             : "the request is not one that a call gave");
+}
+
+void RequestTable::remove(tutti_request* request) {
+  const std::unique_ptr<RequestHandle> handle(&find(request));
+  table_.remove(number_of(request));
+}
+
+void RequestTable::remove_all(const tutti_comm* comm) {
+  std::vector<tutti_request*> its;
+  table_.for_each([&](std::uint64_t number, void* object) {
+    if (static_cast<RequestHandle*>(object)->comm == comm)
+      its.push_back(handle_of<tutti_request>(number));
+  });
+  for (tutti_request* request : its) remove(request);
 }
 
 }  // namespace tutti

@@ -1,5 +1,6 @@
-// Handles that stay safe when misused: a tutti_comm pointer is a number (slot and generation),
-// never an address, so a stale, foreign or garbage handle is recognised without touching memory.
+// Handles that stay safe when misused: a tutti_comm or tutti_request pointer is a number (slot and
+// generation), never an address, so a stale, foreign or garbage handle is recognised without
+// touching memory.
 #pragma once
 
 #include <atomic>
@@ -11,14 +12,63 @@
 #include "collectives/communicator.h"
 
 struct tutti_comm;
+struct tutti_request;
 
 namespace tutti {
 
-/// What a handle stands for.
-struct Handle {
-  Handle(const World& world, const Environment& environment) : communicator(world, environment) {}
+/// Objects of this process by number. Looked up without a lock. The table lies in memory that a
+/// fork wipes: in a child no number of the parent is valid.
+class NumberTable {
+ public:
+  NumberTable();
 
-  Communicator communicator;
+  /// Throws TUTTI_NO_MEMORY if 65536 are in use.
+  std::uint64_t add(void* object, const char* what);
+  /// Null if it is none.
+  void* find(std::uint64_t number) const;
+  /// Takes it out of the table.
+  void remove(std::uint64_t number);
+  /// Whether it was valid once.
+  bool ended(std::uint64_t number) const;
+  /// Whether this is another process than the one that made the table.
+  bool forked() const;
+
+  /// Visits (number, object) of all that are in it.
+  template <typename Visit>
+  void for_each(Visit visit) const {
+    const std::lock_guard lock(mutex_);
+    for (std::uint64_t index = 0; index < kSlots && index < made_; ++index) {
+      const std::uint64_t generation = slots_[index].generation.load(std::memory_order_acquire);
+      if (generation % 2 == 1) visit(number(index, generation), slots_[index].object);
+    }
+  }
+
+ private:
+  struct Slot {
+    // Odd: in use. Stored last (release), read first (acquire).
+    std::atomic<std::uint64_t> generation;
+    void* object;
+  };
+  static constexpr std::uint64_t kSlotBits = 16;
+  static constexpr std::uint64_t kSlots = 1 << kSlotBits;
+
+  static std::uint64_t number(std::uint64_t index, std::uint64_t generation);
+  const Slot& slot_of(std::uint64_t number) const { return slots_[(number >> 1) % kSlots]; }
+  static std::uint64_t generation_of(std::uint64_t number) { return number >> (kSlotBits + 1); }
+
+  Slot* const slots_;  // kSlots, zero at first; never unmapped
+  const int owner_pid_;
+  mutable std::mutex mutex_;
+  std::uint64_t made_ = 0;  // so far; guarded by mutex_
+};
+
+/// What a tutti_comm stands for.
+struct Handle {
+  Handle(const World& world, const Environment& environment)
+      : communicator(std::make_unique<Communicator>(world, environment)) {}
+  explicit Handle(std::unique_ptr<Communicator> child) : communicator(std::move(child)) {}
+
+  const std::unique_ptr<Communicator> communicator;
   std::string error = "no error";
   std::atomic<bool> in_use = false;  // a thread is in a call that changes it
 };
@@ -44,8 +94,6 @@ class Use {
   std::atomic<bool>& flag_;
 };
 
-/// The handles of this process. Looked up without a lock. The table lies in memory that a fork
-/// wipes: in a child no handle of the parent is valid.
 class HandleTable {
  public:
   /// The one of this process.
@@ -58,20 +106,31 @@ class HandleTable {
   std::unique_ptr<Handle> remove(tutti_comm* comm);
 
  private:
-  struct Slot {
-    // Odd: in use. Stored last (release), read first (acquire).
-    std::atomic<std::uint64_t> generation;
-    Handle* handle;
-  };
-  static constexpr std::uint64_t kSlots = 1 << 16;
-
-  HandleTable();
   [[noreturn]] void refuse(const tutti_comm* comm) const;
+  NumberTable table_;
+};
 
-  Slot* const slots_;  // kSlots, zero at first; never unmapped
-  const int owner_pid_;
-  mutable std::mutex mutex_;
-  std::uint64_t next_ = 0;  // guarded by mutex_
+/// What a tutti_request stands for.
+struct RequestHandle {
+  tutti_comm* comm = nullptr;
+  std::unique_ptr<Request> request;
+  bool persistent = false;
+  bool started = false;
+};
+
+class RequestTable {
+ public:
+  static RequestTable& instance();
+
+  tutti_request* add(std::unique_ptr<RequestHandle> handle);
+  /// Throws as HandleTable::find().
+  RequestHandle& find(const tutti_request* request) const;
+  void remove(tutti_request* request);
+  /// Removes those of a communicator that ends.
+  void remove_all(const tutti_comm* comm);
+
+ private:
+  NumberTable table_;
 };
 
 }  // namespace tutti

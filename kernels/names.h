@@ -19,8 +19,13 @@ inline constexpr std::array<std::string_view, 9> kCollectiveNames = {
 inline constexpr std::array<std::string_view, 9> kOpNames = {"",    "sum",  "prod", "min", "max",
                                                              "avg", "band", "bor",  "bxor"};
 
+/// What a message's two ends are called, in place of a tutti_collective.
+inline constexpr tutti_collective kSendCall = 1000, kRecvCall = 1001;
+
 /// "all_reduce"; of a value that none has, "collective 7".
 inline std::string collective_name(tutti_collective collective) {
+  if (collective == kSendCall) return "send";
+  if (collective == kRecvCall) return "recv";
   const auto index = static_cast<std::size_t>(collective);
   if (collective < 0 || index >= kCollectiveNames.size())
     return "collective " + std::to_string(collective);

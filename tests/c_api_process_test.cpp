@@ -88,7 +88,7 @@ TEST_CASE("memory is refused, and files of the program's stay whole, after close
 TEST_CASE("a limit on the size of files is an error, and no signal") {
   const pid_t child = fork();
   if (child == 0) {
-    const rlimit limit{std::size_t{8} << 20, std::size_t{8} << 20};
+    const rlimit limit{std::size_t{32} << 20, std::size_t{32} << 20};
     bool good = setrlimit(RLIMIT_FSIZE, &limit) == 0;
     const Alone comm;
     void* memory = nullptr;

@@ -130,8 +130,8 @@ TEST_CASE("damaged announcements are errors that name the rank") {
       {.where = 0, .bytes = kLong, .place = Place::kSegment},            // the header
       {.where = scratch - 1, .bytes = kLong, .place = Place::kSegment},  //
       {.where = end - (kLong - 1), .bytes = kLong, .place = Place::kSegment},  // the next channel
-      {.where = arena, .bytes = kLong, .place = Place::kSegment},     // nothing allocated
-      {.where = all - 50, .bytes = kLong, .place = Place::kSegment},  //
+      {.where = arena, .bytes = kLong, .place = Place::kSegment},              // nothing allocated
+      {.where = all - 50, .bytes = kLong, .place = Place::kSegment},           //
       {.where = std::uint64_t{1} << 46, .bytes = kLong, .place = Place::kSegment},  //
       {.where = 16, .bytes = kLong, .place = Place::kAddress},                      // not mapped
       {.where = all - 50, .bytes = kLong, .place = Place::kAddress},                //

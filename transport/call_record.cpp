@@ -16,7 +16,10 @@ std::string describe(const CallRecord& call) {
     add(std::string(name_of(*dtype)));
     add("count " + std::to_string(call.count));
   }
-  if (call.root >= 0) add("root " + std::to_string(call.root));
+  const char* const root = call.collective == kSendCall   ? "to rank "
+                           : call.collective == kRecvCall ? "from rank "
+                                                          : "root ";
+  if (call.root >= 0) add(root + std::to_string(call.root));
   return details.empty() ? text : text + " (" + details + ")";
 }
 

@@ -65,9 +65,9 @@ struct CallRecord {
   std::uint64_t sequence = 0;  // calls on this communicator, from 1
   std::uint64_t count = 0;
   std::uint64_t op = 0;          // a tutti_op, pre-scaled ones by creation index; 0: none
-  std::int32_t collective = -1;  // a tutti_collective
+  std::int32_t collective = -1;  // a tutti_collective, or one of the two ends of a message
   std::int32_t dtype = -1;
-  std::int32_t root = -1;
+  std::int32_t root = -1;       // of a message: the other end, a rank of the world
   std::uint32_t algorithm = 0;  // its row in the table (high half) and its shards: one per variant
   std::uint32_t hash = 0;
 };

@@ -8,35 +8,10 @@
 
 #include "collectives/c_api/buffers.h"
 #include "collectives/c_api/door.h"
+#include "collectives/c_api/forms.h"
 
 namespace tutti {
 namespace {
-
-void set_options(Call& call, const tutti_options* options) {
-  if (options == nullptr) return;
-  const tutti_options o = read_struct<tutti_options>(options, TUTTI_OPTIONS_INIT, "options");
-  if (o.algorithm != nullptr) call.algorithm = o.algorithm;
-  if (o.timeout_ms < -1 || o.timeout_ms == 0) {
-    invalid("options->timeout_ms is " + std::to_string(o.timeout_ms) +
-            ": give a positive time or -1");
-  }
-  if (o.timeout_ms > 0)
-    call.timeout = std::chrono::milliseconds(std::min(o.timeout_ms, kLongestTimeoutMs));
-}
-
-// What a failed check or call is called in its text: "rank 1: all_reduce: count is negative".
-template <typename Body>
-tutti_status collective_call(Collective collective, tutti_comm* comm, Body body) noexcept {
-  return using_it(comm, [&](Communicator& c) {
-    try {
-      body(c);
-    } catch (const Error& e) {
-      if (e.status() != TUTTI_INVALID && e.status() != TUTTI_NOT_FOUND) throw;
-      throw Error(e.status(), "rank " + std::to_string(c.rank()) + ": " +
-                                  std::string(name_of(collective)) + ": " + e.what());
-    }
-  });
-}
 
 void check_root(int32_t root, int size) {
   if (root >= 0 && root < size) return;
@@ -47,7 +22,7 @@ void check_root(int32_t root, int size) {
 tutti_status call(Collective collective, const void* send, void* recv, std::size_t count,
                   tutti_dtype dtype_value, tutti_op op, std::int32_t root, tutti_comm* comm,
                   const tutti_options* options) noexcept {
-  return collective_call(collective, comm, [&](Communicator& c) {
+  return named_call(name_of(collective), comm, [&](Communicator& c) {
     const CollectiveTraits& traits = traits_of(collective);
     if (traits.rooted) check_root(root, c.size());
     const Dtype dtype = checked_dtype(dtype_value);
@@ -69,8 +44,7 @@ tutti_status call(Collective collective, const void* send, void* recv, std::size
                       .op = op},
               .buffers = {static_cast<const std::byte*>(in.data),
                           static_cast<std::byte*>(out.data == nullptr ? nullptr : recv)}};
-    set_options(call, options);
-    c.run(call);
+    perform(comm, c, call, manner_of(options));
   });
 }
 
@@ -136,10 +110,9 @@ tutti_status tutti_all_to_all(const void* send, void* recv, size_t count, tutti_
 }
 
 tutti_status tutti_barrier(tutti_comm* comm, const tutti_options* options) {
-  return collective_call(Collective::kBarrier, comm, [&](Communicator& c) {
+  return named_call(name_of(Collective::kBarrier), comm, [&](Communicator& c) {
     Call call{.key = {.collective = Collective::kBarrier, .in_place = true}};
-    set_options(call, options);
-    c.run(call);
+    perform(comm, c, call, manner_of(options));
   });
 }
 

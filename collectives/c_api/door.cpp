@@ -1,5 +1,6 @@
 #include "collectives/c_api/door.h"
 
+#include <memory>
 #include <optional>
 
 namespace tutti {
@@ -25,6 +26,19 @@ tutti_status record_failure(const tutti_comm* comm, tutti_status status,
 }
 
 void invalid(const std::string& text) { throw Error(TUTTI_INVALID, text); }
+
+void end_communicator(tutti_comm* comm) {
+  std::unique_ptr<Handle> ended;  // outlives `use`
+  const Use use(HandleTable::instance().find(comm));
+  const Communicator& c = communicator(comm);
+  if (c.in_group()) invalid("a group is open: tutti_group_end() ends it");
+  if (const std::size_t calls = c.in_flight(); calls > 0)
+    invalid(std::to_string(calls) + " calls are in flight: wait for their requests first");
+  const std::optional<Error> unseen = c.unseen_failure();
+  RequestTable::instance().remove_all(comm);
+  ended = HandleTable::instance().remove(comm);
+  if (unseen && unseen->status() == TUTTI_MISMATCH) throw *unseen;
+}
 
 void require(const void* result, const char* name) {
   if (result == nullptr)

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 #include <string>
+#include <string_view>
 
 #include "collectives/handles.h"
 #include "kernels/dtype.h"
@@ -39,7 +40,7 @@ tutti_status guarded(const tutti_comm* comm, Body body) noexcept {
 }
 
 inline Communicator& communicator(const tutti_comm* comm) {
-  return HandleTable::instance().find(comm).communicator;
+  return *HandleTable::instance().find(comm).communicator;
 }
 
 // The same for calls that change the communicator.
@@ -48,11 +49,29 @@ tutti_status using_it(const tutti_comm* comm, Body body) noexcept {
   return guarded(comm, [&] {
     Handle& handle = HandleTable::instance().find(comm);
     const Use use(handle);
-    body(handle.communicator);
+    body(*handle.communicator);
+  });
+}
+
+/// The same, and a refusal names the call: "rank 1: all_reduce: count is negative".
+template <typename Body>
+tutti_status named_call(std::string_view name, tutti_comm* comm, Body body) noexcept {
+  return using_it(comm, [&](Communicator& c) {
+    try {
+      body(c);
+    } catch (const Error& e) {
+      if (e.status() != TUTTI_INVALID && e.status() != TUTTI_NOT_FOUND) throw;
+      throw Error(e.status(), "rank " + std::to_string(c.world_rank()) + ": " + std::string(name) +
+                                  ": " + e.what());
+    }
   });
 }
 
 [[noreturn]] void invalid(const std::string& text);
+
+/// Frees a communicator that no call is in flight on. Throws a mismatch that this rank had not
+/// heard of; the communicator is gone all the same.
+void end_communicator(tutti_comm* comm);
 
 /// Refuses a NULL where a result is to be stored.
 void require(const void* result, const char* name);

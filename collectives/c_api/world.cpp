@@ -44,10 +44,12 @@ tutti_status tutti_start(tutti_comm** comm, const tutti_config* config) {
 tutti_status tutti_finish(tutti_comm* comm) {
   return guarded(nullptr, [&] {
     if (comm == nullptr) return;
-    HandleTable& table = HandleTable::instance();
-    std::unique_ptr<Handle> ended;
-    const Use use(table.find(comm));
-    ended = table.remove(comm);
+    const Communicator& c = communicator(comm);
+    if (c.is_child()) invalid("tutti_comm_free() ends a communicator that was made from another");
+    if (c.relatives() > 1)
+      invalid(std::to_string(c.relatives() - 1) +
+              " communicators that were made from this one are in use: free them first");
+    end_communicator(comm);
   });
 }
 

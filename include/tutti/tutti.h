@@ -122,7 +122,9 @@ tutti_status tutti_start(tutti_comm **comm, const tutti_config *config);
 
 /** Leaves the world and frees the communicator, its ops, and the memory from tutti_alloc().
  *  Call it on every rank, after the last call; it does not wait for the other ranks to do so.
- *  NULL is allowed. */
+ *  NULL is allowed. Errors: TUTTI_INVALID (calls are in flight, a group is open, or communicators
+ *  made from this one are in use: nothing was done); TUTTI_MISMATCH (another rank found that the
+ *  last calls differed; the communicator is gone all the same). */
 tutti_status tutti_finish(tutti_comm *comm);
 
 /** Stores this rank, 0 … size-1. */
@@ -130,6 +132,26 @@ tutti_status tutti_rank(const tutti_comm *comm, int32_t *rank);
 
 /** Stores the number of ranks. */
 tutti_status tutti_size(const tutti_comm *comm, int32_t *size);
+
+/** The colour of a rank that is to be in no communicator. */
+#define TUTTI_NO_COLOUR (-1)
+
+/** Stores a communicator of the ranks that gave the same `colour` (0 or more), numbered in the order
+ *  of `key`, of equal keys in that of their ranks; NULL for a rank that gave TUTTI_NO_COLOUR. It has
+ *  ops of its own, and may be used by another thread than `comm` at the same time. The memory of
+ *  tutti_alloc() serves all communicators that come from one tutti_start(); errors name ranks by
+ *  their numbers in its world, and a failure of one makes all of them unusable. Collective; blocks.
+ *  Errors: TUTTI_INVALID, TUTTI_NO_MEMORY (on every rank), and those of tutti_all_gather(). */
+tutti_status tutti_comm_split(tutti_comm **child, int32_t colour, int32_t key, tutti_comm *comm);
+
+/** Stores a communicator of the same ranks in the same order, whose calls are independent of those
+ *  of `comm`. Otherwise as tutti_comm_split(). */
+tutti_status tutti_comm_duplicate(tutti_comm **child, tutti_comm *comm);
+
+/** Frees a communicator that was made from another one, and its ops. Call it on every rank, after
+ *  the last call; it does not wait for the other ranks. NULL is allowed. Errors: TUTTI_INVALID
+ *  (calls are in flight, or a group is open). */
+tutti_status tutti_comm_free(tutti_comm *comm);
 
 /** The last failure on `comm`, or, for NULL, of the calling thread (tutti_start(), or calls with
  *  an unusable communicator). Names rank, call, peer and cause. Never NULL; valid until the next
@@ -164,16 +186,22 @@ tutti_status tutti_op_free(tutti_op op, tutti_comm *comm);
 
 /* ---- Collectives -------------------------------------------------------------------------- */
 
+/** A call that is in flight, or prepared: see Requests. */
+typedef struct tutti_request tutti_request;
+
 /** Options of one call. */
 typedef struct tutti_options {
   size_t struct_size;
-  const char *algorithm; /* as printed by `tutti perf`, e.g. "ring"; NULL: Tutti chooses. The same
-                            on every rank. */
-  int64_t timeout_ms;    /* deadline of this call; -1: the communicator's */
+  const char *algorithm;   /* as printed by `tutti perf`, e.g. "ring"; NULL: Tutti chooses. The same
+                              on every rank. */
+  int64_t timeout_ms;      /* deadline of this call; -1: the communicator's */
+  tutti_request **request; /* NULL: the call blocks. Otherwise it returns at once, and its request
+                              is stored there. On all ranks or on none. */
+  int32_t persistent;      /* 1: with a request; the call is only prepared */
 } tutti_options;
 
 #define TUTTI_OPTIONS_INIT \
-  { sizeof(tutti_options), NULL, -1 }
+  { sizeof(tutti_options), NULL, -1, NULL, 0 }
 
 /** Combines `count` elements of `send` over all ranks with `op`, and leaves the result in `recv` on
  *  each: the same bits everywhere. In place if send == recv; otherwise the two must not overlap.
@@ -231,6 +259,75 @@ tutti_status tutti_all_to_all(const void *send, void *recv, size_t count, tutti_
 
 /** Returns when every rank has entered the call. Errors: as tutti_all_reduce(). */
 tutti_status tutti_barrier(tutti_comm *comm, const tutti_options *options);
+
+/* ---- Messages ------------------------------------------------------------------------------ */
+
+/** Sends `count` elements of `send` to rank `to`, which may be this one. Messages from one rank to
+ *  another are received in the order in which they were sent; collective calls do not matter to
+ *  it. Blocks until `send` may be changed, which may be when the receiver has read it: two ranks
+ *  that both send first wait for each other, unless they use tutti_send_recv(), a group or
+ *  requests. Errors: TUTTI_INVALID, TUTTI_MISMATCH (the receiver gave another count or dtype),
+ *  TUTTI_TIMEOUT, TUTTI_PEER_FAILED, TUTTI_NO_MEMORY. */
+tutti_status tutti_send(const void *send, size_t count, tutti_dtype dtype, int32_t to,
+                        tutti_comm *comm, const tutti_options *options);
+
+/** Receives the next message of rank `from`, `count` elements, in `recv`. Blocks until it is
+ *  there. Errors: as tutti_send(). */
+tutti_status tutti_recv(void *recv, size_t count, tutti_dtype dtype, int32_t from, tutti_comm *comm,
+                        const tutti_options *options);
+
+/** tutti_send() and tutti_recv() at the same time. The buffers must not overlap. */
+tutti_status tutti_send_recv(const void *send, size_t send_count, int32_t to, void *recv,
+                             size_t recv_count, int32_t from, tutti_dtype dtype, tutti_comm *comm,
+                             const tutti_options *options);
+
+/* ---- Requests ------------------------------------------------------------------------------ */
+
+/* A call with options->request returns at once. Its buffers must stay, and those it sends must not
+ * change, until its request is complete. Calls of a communicator begin in the order in which they
+ * were made, on all ranks the same; four run at a time, and messages as many as there are. Calls
+ * move when this rank is in tutti_test(), in tutti_wait() of any kind, or in any call that blocks,
+ * of any communicator that comes from the same tutti_start(): so ranks may wait for requests of
+ * several communicators in different orders. A request may be waited for by whoever may use its
+ * communicator. What a call returns as an error, tutti_test() and tutti_wait() return. */
+
+/** Stores whether the call is complete: then its request is gone, and a persistent one may be
+ *  started again. Never blocks. Errors: those of the call; TUTTI_INVALID (not a request, or gone
+ *  already). */
+tutti_status tutti_test(tutti_request *request, int32_t *done);
+
+/** Blocks until the call is complete; then its request is gone, and a persistent one may be started
+ *  again. Errors: as tutti_test(). */
+tutti_status tutti_wait(tutti_request *request);
+
+/** Waits for all of `count` requests. NULLs among them are skipped; those that are gone are set to
+ *  NULL, persistent ones stay. Errors: as tutti_test(), of the first that fails; those after it
+ *  have not been waited for. */
+tutti_status tutti_wait_all(tutti_request **requests, size_t count);
+
+/** Waits until any of `count` requests is complete, and stores which one. NULLs among them are
+ *  skipped; the one that is gone is set to NULL. Errors: as tutti_test(); TUTTI_NOT_FOUND (all are
+ *  NULL). */
+tutti_status tutti_wait_any(tutti_request **requests, size_t count, size_t *index);
+
+/** Starts the call of a persistent request once more: with the same buffers, and nothing left to
+ *  check or to look up. Collective, as its call. Errors: TUTTI_INVALID (not persistent, or in
+ *  flight). */
+tutti_status tutti_request_start(tutti_request *request);
+
+/** Frees a persistent request. Errors: TUTTI_INVALID (in flight). */
+tutti_status tutti_request_free(tutti_request *request);
+
+/** Opens a group: the calls that follow on `comm` do nothing yet. tutti_group_end() makes them all
+ *  at the same time. Errors: TUTTI_INVALID (a group is open). */
+tutti_status tutti_group_start(tutti_comm *comm);
+
+/** Makes the calls of the group, all at the same time: messages cannot wait for each other
+ *  whatever their order, and all_reduces of up to 4 KiB that follow each other and have the same
+ *  dtype, op and algorithm are fused into one. Blocks until all are complete; with
+ *  options->request, the request stands for all of them. Errors: those of the calls; TUTTI_INVALID
+ *  (no group is open). */
+tutti_status tutti_group_end(tutti_comm *comm, const tutti_options *options);
 
 /* ---- What Tutti would do ------------------------------------------------------------------ */
 

@@ -27,7 +27,7 @@ std::optional<CallRecord> read_call(const CallBoard& board, std::uint64_t k) {
   const CallSlot& slot = board.slots[k % kCallSlots];
   std::uint64_t words[kCallWords];
   for (std::size_t i = 0; i < kCallWords; ++i)
-    words[i] = slot.words[i].load(std::memory_order_acquire);          // partner: publish_call()
+    words[i] = slot.words[i].load(std::memory_order_acquire);         // partner: publish_call()
   if (calls_begun(board) >= k + kCallSlots - 1) return std::nullopt;  // perhaps half overwritten
   return unpack(words);
 }

@@ -40,9 +40,7 @@ class ChannelSet {
 
  private:
   friend class ChannelSets;
-  std::size_t offset(int number) const {
-    return static_cast<std::size_t>(number) * layout_.bytes;
-  }
+  std::size_t offset(int number) const { return static_cast<std::size_t>(number) * layout_.bytes; }
 
   std::vector<int> ranks_;
   int self_ = 0;

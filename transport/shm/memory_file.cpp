@@ -93,9 +93,7 @@ std::size_t MemoryFile::bytes() const {
   return static_cast<std::size_t>(status.st_size);
 }
 
-int MemoryFile::grow(std::size_t bytes) {
-  return bytes > this->bytes() ? resize(fd(), bytes) : 0;
-}
+int MemoryFile::grow(std::size_t bytes) { return bytes > this->bytes() ? resize(fd(), bytes) : 0; }
 
 int MemoryFile::provide(std::size_t offset, std::size_t bytes) {
   if (const int cause = grow(offset + bytes); cause != 0) return cause;

@@ -85,8 +85,8 @@ std::byte* OwnSegment::reserve(std::size_t bytes) {
   const std::size_t length = whole_pages(bytes);
   const std::lock_guard lock(mutex_);
   // A power of two of at least its length: so no window's end is within.
-  const auto offset = length > kArenaWindowBytes ? std::nullopt
-                                                 : extents_.take(length, std::bit_ceil(length));
+  const auto offset =
+      length > kArenaWindowBytes ? std::nullopt : extents_.take(length, std::bit_ceil(length));
   if (!offset) throw Error(TUTTI_NO_MEMORY, "no place for further channels: the arena is full");
   const std::size_t begin = layout_.arena + *offset;
   if (const int cause = file_.grow(begin + length); cause != 0) {
@@ -166,13 +166,12 @@ std::span<const std::byte> PeerSegment::at(std::uint64_t offset, std::uint64_t b
 
 const std::byte* PeerSegment::map_window(std::size_t window) {
   const std::lock_guard lock(mutex_);
-  auto table = tables_.empty() ? std::make_unique<Windows>()
-                               : std::make_unique<Windows>(*tables_.back());
+  auto table =
+      tables_.empty() ? std::make_unique<Windows>() : std::make_unique<Windows>(*tables_.back());
   if (table->size() <= window) table->resize(window + 1);
   std::shared_ptr<const Mapping>& mapping = (*table)[window];
   if (mapping) return mapping->data();  // by another thread, just now
-  mapping = std::make_shared<const Mapping>(file_.fd(),
-                                            layout_.arena + window * kArenaWindowBytes,
+  mapping = std::make_shared<const Mapping>(file_.fd(), layout_.arena + window * kArenaWindowBytes,
                                             kMappedBytes, Mapping::Access::kRead);
   madvise(mapping->data(), kMappedBytes, MADV_HUGEPAGE);  // a wish, as in OwnSegment
   const std::byte* const begin = mapping->data();

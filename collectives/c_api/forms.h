@@ -1,0 +1,32 @@
+// The forms of a call: run to its end, collected in a group, or given as a request.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "collectives/communicator.h"
+#include "tutti/tutti.h"
+
+namespace tutti {
+
+/// What the options say of how a call is made.
+struct Manner {
+  std::string_view algorithm{};  // empty: chosen
+  std::optional<std::chrono::milliseconds> timeout{};
+  tutti_request** request = nullptr;  // null: the call blocks
+  bool persistent = false;            // it is only prepared
+};
+/// Throws for options that make no sense.
+Manner manner_of(const tutti_options* options);
+
+/// Makes a call whose arguments have been checked, as `manner` says.
+void perform(tutti_comm* comm, Communicator& c, Call& call, const Manner& manner);
+void perform(tutti_comm* comm, Communicator& c, std::span<const Message> messages,
+             const Manner& manner);
+/// The same for a request that stands for calls.
+void perform(tutti_comm* comm, Communicator& c, std::unique_ptr<Request> request,
+             const Manner& manner);
+
+}  // namespace tutti
