@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <string_view>
 #include <vector>
+
+#include "kernels/names.h"
 
 namespace tutti {
 
@@ -53,15 +56,36 @@ struct CollectiveTraits {
     }
     return 0;
   }
-  int input_blocks(int size, int rank, int root) const { return blocks(input, size, rank == root); }
-  int output_blocks(int size, int rank, int root) const {
+  constexpr int input_blocks(int size, int rank, int root) const {
+    return blocks(input, size, rank == root);
+  }
+  constexpr int output_blocks(int size, int rank, int root) const {
     return blocks(output, size, rank == root);
   }
   /// Two vectors have none: each block would have to be read before the one that replaces it comes.
-  bool has_in_place_form() const { return input != Extent::kVector || output != Extent::kVector; }
+  constexpr bool has_in_place_form() const {
+    return input != Extent::kVector || output != Extent::kVector;
+  }
 };
 
-const CollectiveTraits& traits_of(Collective collective);
+/// By Collective.
+inline constexpr CollectiveTraits kCollectiveTraits[] = {
+    {kCollectiveNames[0], Extent::kBlock, Extent::kBlock, true, false},        // all_reduce
+    {kCollectiveNames[1], Extent::kRootsBlock, Extent::kBlock, false, true},   // broadcast
+    {kCollectiveNames[2], Extent::kNone, Extent::kNone, false, false},         // barrier
+    {kCollectiveNames[3], Extent::kBlock, Extent::kRootsBlock, true, true},    // reduce
+    {kCollectiveNames[4], Extent::kVector, Extent::kBlock, true, false},       // reduce_scatter
+    {kCollectiveNames[5], Extent::kBlock, Extent::kVector, false, false},      // all_gather
+    {kCollectiveNames[6], Extent::kBlock, Extent::kRootsVector, false, true},  // gather
+    {kCollectiveNames[7], Extent::kRootsVector, Extent::kBlock, false, true},  // scatter
+    {kCollectiveNames[8], Extent::kVector, Extent::kVector, false, false},     // all_to_all
+};
+static_assert(std::size(kCollectiveTraits) == kCollectives &&
+              kCollectiveNames.size() == kCollectives);
+
+constexpr const CollectiveTraits& traits_of(Collective collective) {
+  return kCollectiveTraits[static_cast<std::size_t>(collective)];
+}
 
 inline std::vector<Collective> all_collectives() {
   std::vector<Collective> all;
@@ -69,6 +93,6 @@ inline std::vector<Collective> all_collectives() {
   return all;
 }
 
-inline std::string_view name_of(Collective collective) { return traits_of(collective).name; }
+constexpr std::string_view name_of(Collective collective) { return traits_of(collective).name; }
 
 }  // namespace tutti

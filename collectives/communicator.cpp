@@ -61,6 +61,8 @@ Communicator::Communicator(const World& world, const Environment& environment)
       is_child_(false),
       family_(std::make_shared<Progress>()),
       transport_(make_shm_transport(world)),
+      rank_(transport_->rank()),
+      size_(transport_->size()),
       executor_(*transport_),
       in_flight_(*transport_, *family_) {}
 
@@ -71,6 +73,8 @@ Communicator::Communicator(const Communicator& parent, std::unique_ptr<Transport
       is_child_(true),
       family_(parent.family_),
       transport_(std::move(transport)),
+      rank_(transport_->rank()),
+      size_(transport_->size()),
       executor_(*transport_),
       in_flight_(*transport_, *family_) {}
 

@@ -43,8 +43,8 @@ class Communicator {
   /// that of their ranks; null for who gave none. Collective. Blocks. Throws the same everywhere.
   std::unique_ptr<Communicator> split(std::optional<int> colour, int key);
 
-  int rank() const { return transport_->rank(); }
-  int size() const { return transport_->size(); }
+  int rank() const { return rank_; }
+  int size() const { return size_; }
   /// This rank in its world, by which errors name it.
   int world_rank() const { return transport_->world_rank(rank()); }
   int world_rank_of(int rank) const { return transport_->world_rank(rank); }
@@ -138,6 +138,7 @@ class Communicator {
   const bool is_child_;
   const std::shared_ptr<Progress> family_;
   const std::unique_ptr<Transport> transport_;
+  const int rank_, size_;
   // Made beforehand: later there may be no memory for its text.
   const Error out_of_memory_{TUTTI_NO_MEMORY, "out of memory in the middle of a call"};
 

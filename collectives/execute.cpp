@@ -44,8 +44,7 @@ void Executor::start(const Launch& launch, const Buffers& buffers, const CallRec
 // Lanes take turns, each going on until it blocks. Then the transport pushes what was posted.
 bool Executor::advance() {
   const int lanes = launch_->plan.lanes();
-  bool complete = true;
-  moved_ = false;
+  bool complete = true, moved = false;
   for (int l = 0; l < lanes; ++l) {
     LaneCursor& cursor = lanes_[static_cast<std::size_t>(l)].cursor;
     while (const Step* step = cursor.step()) {
@@ -54,11 +53,11 @@ bool Executor::advance() {
         break;
       }
       cursor.advance();
-      moved_ = true;
+      moved = true;
     }
   }
   if (complete && drained()) return true;
-  moved_ |= transport_.progress();
+  moved_ = transport_.progress() || moved;
   return false;
 }
 

@@ -31,7 +31,7 @@ class Executor {
   /// Goes on as far as it can without waiting. True: this rank's part is complete and all its
   /// messages are read. Throws as start().
   bool advance();
-  /// Whether the last advance() got anywhere.
+  /// Whether the last advance(), which did not complete it, got anywhere.
   bool moved() const { return moved_; }
 
  private:

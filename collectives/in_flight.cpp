@@ -91,7 +91,7 @@ bool InFlight::advance(Run& run) {
   bool moved = false;
   while (!run.parts.empty()) {
     const bool ended = run.executor->advance();
-    moved |= run.executor->moved() || ended;
+    moved |= ended || run.executor->moved();
     if (!ended) break;
     Part& part = *run.parts.front();
     run.parts.pop_front();

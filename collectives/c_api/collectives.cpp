@@ -18,19 +18,18 @@ void check_root(int32_t root, int size) {
   invalid("root is " + std::to_string(root) + ", but ranks are 0 … " + std::to_string(size - 1));
 }
 
-// Any call that has buffers.
-tutti_status call(Collective collective, const void* send, void* recv, std::size_t count,
-                  tutti_dtype dtype_value, tutti_op op, std::int32_t root, tutti_comm* comm,
+// Any call that has buffers. A template, so that each call checks only what it has.
+template <Collective collective>
+tutti_status call(const void* send, void* recv, std::size_t count, tutti_dtype dtype_value,
+                  tutti_op op, std::int32_t root, tutti_comm* comm,
                   const tutti_options* options) noexcept {
   return named_call(name_of(collective), comm, [&](Communicator& c) {
-    const CollectiveTraits& traits = traits_of(collective);
+    constexpr CollectiveTraits traits = traits_of(collective);
     if (traits.rooted) check_root(root, c.size());
     const Dtype dtype = checked_dtype(dtype_value);
     const std::size_t block = checked_bytes(count, dtype);
-    const Given in =
-        given("send", send, traits.input_blocks(c.size(), c.rank(), root), count, dtype);
-    const Given out =
-        given("recv", recv, traits.output_blocks(c.size(), c.rank(), root), count, dtype);
+    const Given in = given("send", send, traits.input_blocks(c.size(), c.rank(), root), block);
+    const Given out = given("recv", recv, traits.output_blocks(c.size(), c.rank(), root), block);
     check_given(c, out);
     check_given(c, in);
     const InPlace form = in_place_form(collective, block, c.rank());
@@ -69,44 +68,44 @@ using namespace tutti;  // NOLINT: this file is the C side
 
 tutti_status tutti_all_reduce(const void* send, void* recv, size_t count, tutti_dtype dtype,
                               tutti_op op, tutti_comm* comm, const tutti_options* options) {
-  return call(Collective::kAllReduce, send, recv, count, dtype, op, 0, comm, options);
+  return call<Collective::kAllReduce>(send, recv, count, dtype, op, 0, comm, options);
 }
 
 tutti_status tutti_broadcast(const void* send, void* recv, size_t count, tutti_dtype dtype,
                              int32_t root, tutti_comm* comm, const tutti_options* options) {
-  return call(Collective::kBroadcast, send, recv, count, dtype, TUTTI_SUM, root, comm, options);
+  return call<Collective::kBroadcast>(send, recv, count, dtype, TUTTI_SUM, root, comm, options);
 }
 
 tutti_status tutti_reduce(const void* send, void* recv, size_t count, tutti_dtype dtype,
                           tutti_op op, int32_t root, tutti_comm* comm,
                           const tutti_options* options) {
-  return call(Collective::kReduce, send, recv, count, dtype, op, root, comm, options);
+  return call<Collective::kReduce>(send, recv, count, dtype, op, root, comm, options);
 }
 
 tutti_status tutti_reduce_scatter(const void* send, void* recv, size_t recv_count,
                                   tutti_dtype dtype, tutti_op op, tutti_comm* comm,
                                   const tutti_options* options) {
-  return call(Collective::kReduceScatter, send, recv, recv_count, dtype, op, 0, comm, options);
+  return call<Collective::kReduceScatter>(send, recv, recv_count, dtype, op, 0, comm, options);
 }
 
 tutti_status tutti_all_gather(const void* send, void* recv, size_t send_count, tutti_dtype dtype,
                               tutti_comm* comm, const tutti_options* options) {
-  return call(Collective::kAllGather, send, recv, send_count, dtype, TUTTI_SUM, 0, comm, options);
+  return call<Collective::kAllGather>(send, recv, send_count, dtype, TUTTI_SUM, 0, comm, options);
 }
 
 tutti_status tutti_gather(const void* send, void* recv, size_t send_count, tutti_dtype dtype,
                           int32_t root, tutti_comm* comm, const tutti_options* options) {
-  return call(Collective::kGather, send, recv, send_count, dtype, TUTTI_SUM, root, comm, options);
+  return call<Collective::kGather>(send, recv, send_count, dtype, TUTTI_SUM, root, comm, options);
 }
 
 tutti_status tutti_scatter(const void* send, void* recv, size_t recv_count, tutti_dtype dtype,
                            int32_t root, tutti_comm* comm, const tutti_options* options) {
-  return call(Collective::kScatter, send, recv, recv_count, dtype, TUTTI_SUM, root, comm, options);
+  return call<Collective::kScatter>(send, recv, recv_count, dtype, TUTTI_SUM, root, comm, options);
 }
 
 tutti_status tutti_all_to_all(const void* send, void* recv, size_t count, tutti_dtype dtype,
                               tutti_comm* comm, const tutti_options* options) {
-  return call(Collective::kAllToAll, send, recv, count, dtype, TUTTI_SUM, 0, comm, options);
+  return call<Collective::kAllToAll>(send, recv, count, dtype, TUTTI_SUM, 0, comm, options);
 }
 
 tutti_status tutti_barrier(tutti_comm* comm, const tutti_options* options) {

@@ -45,22 +45,13 @@ void require(const void* result, const char* name) {
     invalid(std::string(name) + " is NULL: there is nowhere to store the result");
 }
 
-Dtype checked_dtype(tutti_dtype value) {
-  const std::optional<Dtype> dtype = dtype_of(value);
-  if (!dtype) invalid("unknown dtype " + std::to_string(value));
-  return *dtype;
-}
+void refuse_dtype(tutti_dtype value) { invalid("unknown dtype " + std::to_string(value)); }
 
-std::size_t checked_bytes(std::size_t count, Dtype dtype) {
-  if (count > PTRDIFF_MAX) {
+void refuse_count(std::size_t count, Dtype dtype) {
+  if (count > PTRDIFF_MAX)
     invalid("count is negative or absurd: " + std::to_string(static_cast<std::ptrdiff_t>(count)));
-  }
-  std::ptrdiff_t bytes = 0;
-  if (__builtin_mul_overflow(count, size_of(dtype), &bytes)) {
-    invalid("count " + std::to_string(count) + " of " + std::string(name_of(dtype)) +
-            " exceeds the address space");
-  }
-  return static_cast<std::size_t>(bytes);
+  invalid("count " + std::to_string(count) + " of " + std::string(name_of(dtype)) +
+          " exceeds the address space");
 }
 
 }  // namespace tutti

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -90,8 +92,20 @@ Struct read_struct(const Struct* given, Struct defaults, const char* name) {
   return defaults;
 }
 
-Dtype checked_dtype(tutti_dtype value);
+[[noreturn]] void refuse_dtype(tutti_dtype value);
+inline Dtype checked_dtype(tutti_dtype value) {
+  const std::optional<Dtype> dtype = dtype_of(value);
+  if (!dtype) refuse_dtype(value);
+  return *dtype;
+}
+
+[[noreturn]] void refuse_count(std::size_t count, Dtype dtype);
 /// Bytes of `count` elements. Throws if they exceed the address space.
-std::size_t checked_bytes(std::size_t count, Dtype dtype);
+inline std::size_t checked_bytes(std::size_t count, Dtype dtype) {
+  std::ptrdiff_t bytes = 0;
+  if (count > PTRDIFF_MAX || __builtin_mul_overflow(count, size_of(dtype), &bytes))
+    refuse_count(count, dtype);
+  return static_cast<std::size_t>(bytes);
+}
 
 }  // namespace tutti

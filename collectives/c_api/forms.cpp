@@ -17,9 +17,8 @@ void refuse_in_group(const Manner& manner) {
 
 }  // namespace
 
-Manner manner_of(const tutti_options* options) {
-  if (options == nullptr) return {};
-  const tutti_options o = read_struct<tutti_options>(options, TUTTI_OPTIONS_INIT, "options");
+Manner read_manner(const tutti_options& options) {
+  const tutti_options o = read_struct<tutti_options>(&options, TUTTI_OPTIONS_INIT, "options");
   Manner manner{.request = o.request, .persistent = o.persistent != 0};
   if (o.algorithm != nullptr) manner.algorithm = o.algorithm;
   if (o.timeout_ms < -1 || o.timeout_ms == 0) {
@@ -35,15 +34,10 @@ Manner manner_of(const tutti_options* options) {
   return manner;
 }
 
-void perform(tutti_comm* comm, Communicator& c, Call& call, const Manner& manner) {
-  call.algorithm = manner.algorithm;
-  call.timeout = manner.timeout;
-  if (c.in_group()) {
-    refuse_in_group(manner);
-    return c.add_to_group(c.prepare(call));
-  }
-  if (manner.request == nullptr) return c.run(call);
-  perform(comm, c, c.prepare(call), manner);
+void perform_later(tutti_comm* comm, Communicator& c, const Call& call, const Manner& manner) {
+  if (!c.in_group()) return perform(comm, c, c.prepare(call), manner);
+  refuse_in_group(manner);
+  c.add_to_group(c.prepare(call));
 }
 
 void perform(tutti_comm* comm, Communicator& c, std::span<const Message> messages,

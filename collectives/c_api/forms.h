@@ -19,10 +19,19 @@ struct Manner {
   bool persistent = false;            // it is only prepared
 };
 /// Throws for options that make no sense.
-Manner manner_of(const tutti_options* options);
+Manner read_manner(const tutti_options& options);
+inline Manner manner_of(const tutti_options* options) {
+  return options == nullptr ? Manner{} : read_manner(*options);
+}
 
 /// Makes a call whose arguments have been checked, as `manner` says.
-void perform(tutti_comm* comm, Communicator& c, Call& call, const Manner& manner);
+void perform_later(tutti_comm* comm, Communicator& c, const Call& call, const Manner& manner);
+inline void perform(tutti_comm* comm, Communicator& c, Call& call, const Manner& manner) {
+  call.algorithm = manner.algorithm;
+  call.timeout = manner.timeout;
+  if (c.in_group() || manner.request != nullptr) return perform_later(comm, c, call, manner);
+  c.run(call);
+}
 void perform(tutti_comm* comm, Communicator& c, std::span<const Message> messages,
              const Manner& manner);
 /// The same for a request that stands for calls.

@@ -136,12 +136,13 @@ tutti_status tutti_size(const tutti_comm *comm, int32_t *size);
 /** The colour of a rank that is to be in no communicator. */
 #define TUTTI_NO_COLOUR (-1)
 
-/** Stores a communicator of the ranks that gave the same `colour` (0 or more), numbered in the order
- *  of `key`, of equal keys in that of their ranks; NULL for a rank that gave TUTTI_NO_COLOUR. It has
- *  ops of its own, and may be used by another thread than `comm` at the same time. The memory of
- *  tutti_alloc() serves all communicators that come from one tutti_start(); errors name ranks by
- *  their numbers in its world, and a failure of one makes all of them unusable. Collective; blocks.
- *  Errors: TUTTI_INVALID, TUTTI_NO_MEMORY (on every rank), and those of tutti_all_gather(). */
+/** Stores a communicator of the ranks that gave the same `colour` (0 or more), numbered in the
+ *  order of `key`, of equal keys in that of their ranks; NULL for a rank that gave TUTTI_NO_COLOUR.
+ *  It has ops of its own, and may be used by another thread than `comm` at the same time. The
+ *  memory of tutti_alloc() serves all communicators that come from one tutti_start(); errors name
+ *  ranks by their numbers in its world, and a failure of one makes all of them unusable.
+ *  Collective; blocks. Errors: TUTTI_INVALID, TUTTI_NO_MEMORY (on every rank), and those of
+ *  tutti_all_gather(). */
 tutti_status tutti_comm_split(tutti_comm **child, int32_t colour, int32_t key, tutti_comm *comm);
 
 /** Stores a communicator of the same ranks in the same order, whose calls are independent of those

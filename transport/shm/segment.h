@@ -81,7 +81,7 @@ class PeerSegment {
   std::span<const std::byte> at(std::uint64_t offset, std::uint64_t bytes);
 
  private:
-  using Windows = std::vector<std::shared_ptr<const Mapping>>;  // of the arena, when first read
+  using Windows = std::vector<std::shared_ptr<const Mapping>>;  // of the arena, by number
 
   bool inside(std::uint64_t offset, std::uint64_t bytes);
   const std::byte* map_window(std::size_t window);
