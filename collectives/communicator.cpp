@@ -146,27 +146,27 @@ std::unique_ptr<Request> Communicator::prepare(const Call& call) {
   return request;
 }
 
-void Communicator::fill(Request& request, std::span<const Message> messages,
+void Communicator::fill(Request& request, std::span<const Transfer> transfers,
                         std::optional<std::chrono::milliseconds> timeout) const {
   request.parts.clear();
-  for (const Message& message : messages) {
+  for (const Transfer& transfer : transfers) {
     Part& part = request.parts.emplace_back();
-    part.message = message;
+    part.transfer = transfer;
     part.timeout = timeout.value_or(default_timeout_);
   }
 }
 
-std::unique_ptr<Request> Communicator::prepare(std::span<const Message> messages,
+std::unique_ptr<Request> Communicator::prepare(std::span<const Transfer> transfers,
                                                std::optional<std::chrono::milliseconds> timeout) {
   require_usable();
   auto request = std::make_unique<Request>();
-  fill(*request, messages, timeout);
+  fill(*request, transfers, timeout);
   return request;
 }
 
-void Communicator::run(std::span<const Message> messages,
+void Communicator::run(std::span<const Transfer> transfers,
                        std::optional<std::chrono::milliseconds> timeout) {
-  fill(blocking_, messages, timeout);
+  fill(blocking_, transfers, timeout);
   start(blocking_);
   wait(blocking_);
 }
@@ -178,10 +178,11 @@ void Communicator::start(Request& request) {
     for (Part& part : request.parts) {
       if (part.launch) {
         part.record = next_record(*part.launch);
+        part.record.hash = hash_of_request_turn(part.launch->record.hash, sequence_);
         transport_->publish(part.record);
       } else {
-        part.message.record.sequence = ++messages_;
-        in_flight_.message_channel().publish(part.message.record);
+        part.transfer.record.sequence = ++transfers_;
+        in_flight_.transfer_channel().publish(part.transfer.record);
       }
     }
     in_flight_.start(request);
@@ -224,7 +225,7 @@ std::size_t Communicator::in_flight() const {
   return in_flight_.count();
 }
 
-std::optional<Error> Communicator::unseen_failure() const {
+std::optional<Error> Communicator::unseen_failure() {
   return failure_ ? std::nullopt : transport_->fault();
 }
 

@@ -58,12 +58,12 @@ class Communicator {
   /// again; after any other failure every later call throws the same.
   void run(const Call& call);
   /// Sends and receives, all at the same time. None: the communicator's timeout.
-  void run(std::span<const Message> messages, std::optional<std::chrono::milliseconds> timeout);
+  void run(std::span<const Transfer> transfers, std::optional<std::chrono::milliseconds> timeout);
 
   /// The same in two parts, for calls that their caller does not wait for at once. What prepare()
   /// gives may be started again and again, each time after it was complete; it must stay meanwhile.
   std::unique_ptr<Request> prepare(const Call& call);
-  std::unique_ptr<Request> prepare(std::span<const Message> messages,
+  std::unique_ptr<Request> prepare(std::span<const Transfer> transfers,
                                    std::optional<std::chrono::milliseconds> timeout);
   void start(Request& request);
   /// Whether it is complete, without waiting. Throws its failure.
@@ -83,7 +83,7 @@ class Communicator {
   std::unique_ptr<Request> end_group();
 
   /// What the next call would throw, if no call has thrown it yet.
-  std::optional<Error> unseen_failure() const;
+  std::optional<Error> unseen_failure();
 
   /// The op that a handle means. Throws TUTTI_INVALID.
   ReduceOp op_of(tutti_op handle, Dtype dtype) const;
@@ -116,7 +116,7 @@ class Communicator {
   };
 
   const std::shared_ptr<const Launch>& launch_for(const Call& call);
-  void fill(Request& request, std::span<const Message> messages,
+  void fill(Request& request, std::span<const Transfer> transfers,
             std::optional<std::chrono::milliseconds> timeout) const;
   CallRecord next_record(const Launch& launch);
   void all_gather(std::span<const std::uint64_t> own, std::span<std::uint64_t> all);
@@ -144,8 +144,8 @@ class Communicator {
 
   // Changed by calls, by one thread at a time.
   Executor executor_;
-  std::uint64_t sequence_ = 0;  // of the calls that all ranks make
-  std::uint64_t messages_ = 0;  // sent or received
+  std::uint64_t sequence_ = 0;   // of the calls that all ranks make
+  std::uint64_t transfers_ = 0;  // sent or received
   const Launch* last_ = nullptr;
   // Shared: with requests that have been prepared.
   std::unordered_multimap<CallKey, std::shared_ptr<const Launch>, KeyHash> launches_;

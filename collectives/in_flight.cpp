@@ -35,7 +35,7 @@ void InFlight::start(Request& request) {
     for (Part& part : request.parts) {
       part.request = &request;
       part.done = 0;
-      part.launch ? start_run(part) : messages().start(part);
+      part.launch ? start_run(part) : transfers().start(part);
     }
   });
   if (failure_) {  // then nothing is in flight, and some parts have not been started
@@ -60,11 +60,11 @@ void InFlight::guarded(Body body) noexcept {
   }
 }
 
-Messages& InFlight::messages() {
-  if (!messages_)
-    messages_ = std::make_unique<Messages>(base_.channel(kChannels - 1, true),
-                                           [this](Part& part) { complete(part); });
-  return *messages_;
+Transfers& InFlight::transfers() {
+  if (!transfers_)
+    transfers_ = std::make_unique<Transfers>(base_.channel(kChannels - 1, true),
+                                             [this](Part& part) { complete(part); });
+  return *transfers_;
 }
 
 void InFlight::start_run(Part& part) {
@@ -111,7 +111,7 @@ bool InFlight::advance() noexcept {
   bool moved = false;
   guarded([&] {
     for (Run& run : runs_) moved |= advance(run);
-    if (messages_ && messages_->active()) moved |= messages_->advance();
+    if (transfers_ && transfers_->active()) moved |= transfers_->advance();
   });
   return moved;
 }
@@ -120,7 +120,7 @@ void InFlight::look_around() noexcept {
   guarded([&] {
     for (Run& run : runs_)
       if (!run.parts.empty()) run.transport->look_around();
-    if (messages_ && messages_->active()) messages_->transport().look_around();
+    if (transfers_ && transfers_->active()) transfers_->transport().look_around();
   });
 }
 
@@ -135,9 +135,9 @@ void InFlight::fail(const Error& cause) noexcept {
     run.parts.clear();
     if (run.transport) run.transport->abandon(cause);
   }
-  if (messages_) {
-    messages_->give_up(end);
-    messages_->transport().abandon(cause);
+  if (transfers_) {
+    transfers_->give_up(end);
+    transfers_->transport().abandon(cause);
   }
   active_ = 0;
 }

@@ -7,9 +7,9 @@
 #include <optional>
 
 #include "collectives/execute.h"
-#include "collectives/messages.h"
 #include "collectives/progress.h"
 #include "collectives/request.h"
+#include "collectives/transfers.h"
 #include "transport/transport.h"
 
 namespace tutti {
@@ -37,7 +37,7 @@ class InFlight final : public Progress::Party {
   void fail(const Error& cause) noexcept;
 
   /// Where messages between two ranks are published.
-  Transport& message_channel() { return messages().transport(); }
+  Transport& transfer_channel() { return transfers().transport(); }
 
  private:
   // Channel 0 is for calls that block, the last one for messages.
@@ -51,7 +51,7 @@ class InFlight final : public Progress::Party {
 
   template <typename Body>
   void guarded(Body body) noexcept;
-  Messages& messages();
+  Transfers& transfers();
   void start_run(Part& part);
   void begin(Run& run);
   bool advance(Run& run);
@@ -63,8 +63,8 @@ class InFlight final : public Progress::Party {
   const Error out_of_memory_{TUTTI_NO_MEMORY, "out of memory in the middle of a call"};
   const Error defect_{TUTTI_INTERNAL, "an unexpected exception in the middle of a call"};
   std::array<Run, kRuns> runs_;
-  std::unique_ptr<Messages> messages_;  // made when first needed
-  std::uint64_t starts_ = 0;            // of launches
+  std::unique_ptr<Transfers> transfers_;  // made when first needed
+  std::uint64_t starts_ = 0;              // of launches
   std::size_t active_ = 0;
   std::optional<Error> failure_;
 };

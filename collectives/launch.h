@@ -55,6 +55,11 @@ constexpr std::uint32_t hash_of_turn(std::uint32_t hash, std::uint64_t sequence)
   return hash ^ static_cast<std::uint32_t>(sequence * 0x9e3779b1);
 }
 
+/// The same of a call that its ranks do not wait for at once: it runs elsewhere.
+constexpr std::uint32_t hash_of_request_turn(std::uint32_t hash, std::uint64_t sequence) {
+  return ~hash_of_turn(hash, sequence);
+}
+
 /// Binds `variant` to a call on a transport. `forced`: the name that the caller gave, or empty.
 std::unique_ptr<const Launch> make_launch(const CallKey& key, const ReduceOp& op,
                                           const Variant& variant, std::string forced,

@@ -17,7 +17,7 @@ namespace tutti {
 struct Request;
 
 /// Bytes from one rank to another, outside of the collective order.
-struct Message {
+struct Transfer {
   int peer = 0;
   bool outgoing = false;
   std::byte* data = nullptr;  // outgoing: only read
@@ -39,7 +39,7 @@ struct Part {
   std::shared_ptr<const Launch> launch;  // null: a message
   Buffers buffers;
   CallRecord record;  // of the launch's call
-  Message message;
+  Transfer transfer;
   std::size_t done = 0;          // bytes that have come of an incoming message
   std::unique_ptr<Fused> fused;  // null: the caller's own buffers
 };

@@ -127,7 +127,7 @@ void sweep(RankKind kind, int ranks) {
       if (traits.output == Extent::kNone) continue;
       for (const Variant& variant : variants(collective, ranks)) {
         for (int root = 0; root < (traits.rooted ? ranks : 1); ++root) {
-          for (const std::size_t count : {0, 1, 5, 1000, 30'011}) {
+          for (const std::size_t count : {0U, 1U, 5U, 1000U, 30'011U}) {
             const Case c{collective, variant.name(), rank, ranks, root, count};
             check(c, turn % 2 == 1, turn % 3 == 1, comm);
             ++turn;

@@ -171,8 +171,9 @@ class Transport {
   /// died or froze, and TUTTI_MISMATCH when one has made another call.
   virtual void look_around() = 0;
 
-  /// The world's fault, as the error that every call throws from now on; none if there is none.
-  virtual std::optional<Error> fault() const = 0;
+  /// The world's fault, which every call throws from now on; none if there is none. Looks whether
+  /// the ranks have made the same calls so far: ranks that did not wait may not have noticed.
+  virtual std::optional<Error> fault() = 0;
 
   /// Gives up for good: tells all peers, and waits (bounded, skipping dead ranks) until none of
   /// them reads this rank's memory. Every later call of theirs fails with this cause.

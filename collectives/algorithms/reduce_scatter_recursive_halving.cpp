@@ -12,7 +12,7 @@
 namespace tutti {
 namespace {
 
-struct Halving {
+struct ScatterHalving {
   PlanBuilder& b;
   const Leaves& leaves;
 
@@ -52,7 +52,7 @@ Plan reduce_scatter_recursive_halving(const Shape& shape) {
       return;
     }
     if (leaves.paired) b.reduce(b.slots(0, n), {b.local(b.in(0, n)), b.from(r + 1)});
-    Halving{b, leaves}.rounds(0, leaves.count, !leaves.paired);
+    ScatterHalving{b, leaves}.rounds(0, leaves.count, !leaves.paired);
     if (!leaves.paired) return;
     b.send(r + 1, b.slots(r + 1));
     b.copy(b.out(0), b.slots(r));

@@ -30,7 +30,7 @@ void invalid(const std::string& text) { throw Error(TUTTI_INVALID, text); }
 void end_communicator(tutti_comm* comm) {
   std::unique_ptr<Handle> ended;  // outlives `use`
   const Use use(HandleTable::instance().find(comm));
-  const Communicator& c = communicator(comm);
+  Communicator& c = communicator(comm);
   if (c.in_group()) invalid("a group is open: tutti_group_end() ends it");
   if (const std::size_t calls = c.in_flight(); calls > 0)
     invalid(std::to_string(calls) + " calls are in flight: wait for their requests first");

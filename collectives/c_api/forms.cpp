@@ -40,15 +40,15 @@ void perform_later(tutti_comm* comm, Communicator& c, const Call& call, const Ma
   c.add_to_group(c.prepare(call));
 }
 
-void perform(tutti_comm* comm, Communicator& c, std::span<const Message> messages,
+void perform(tutti_comm* comm, Communicator& c, std::span<const Transfer> transfers,
              const Manner& manner) {
   if (!manner.algorithm.empty()) invalid("options->algorithm: messages have none");
   if (c.in_group()) {
     refuse_in_group(manner);
-    return c.add_to_group(c.prepare(messages, manner.timeout));
+    return c.add_to_group(c.prepare(transfers, manner.timeout));
   }
-  if (manner.request == nullptr) return c.run(messages, manner.timeout);
-  perform(comm, c, c.prepare(messages, manner.timeout), manner);
+  if (manner.request == nullptr) return c.run(transfers, manner.timeout);
+  perform(comm, c, c.prepare(transfers, manner.timeout), manner);
 }
 
 void perform(tutti_comm* comm, Communicator& c, std::unique_ptr<Request> request,

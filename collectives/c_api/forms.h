@@ -32,7 +32,7 @@ inline void perform(tutti_comm* comm, Communicator& c, Call& call, const Manner&
   if (c.in_group() || manner.request != nullptr) return perform_later(comm, c, call, manner);
   c.run(call);
 }
-void perform(tutti_comm* comm, Communicator& c, std::span<const Message> messages,
+void perform(tutti_comm* comm, Communicator& c, std::span<const Transfer> transfers,
              const Manner& manner);
 /// The same for a request that stands for calls.
 void perform(tutti_comm* comm, Communicator& c, std::unique_ptr<Request> request,

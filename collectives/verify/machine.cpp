@@ -23,7 +23,7 @@ bool overlap(std::vector<Cell> x, std::span<const Cell> y) {
 }  // namespace
 
 Machine::Machine(std::span<const Plan> plans, const Claim& claim, const Atoms& atoms)
-    : claim_(claim), atoms_(atoms), size_(plans.size()) {
+    : claim_(claim), size_(plans.size()) {
   ranks_.reserve(size_);
   for (const Plan& p : plans) {
     lanes_ = std::max(lanes_, static_cast<std::size_t>(p.lanes()));

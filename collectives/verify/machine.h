@@ -105,7 +105,6 @@ class Machine {
   };
 
   const Claim claim_;
-  const Atoms& atoms_;
   const std::size_t size_;
   std::size_t lanes_ = 1;  // of the plan that has most
   std::vector<Rank> ranks_;

@@ -1,5 +1,7 @@
 #include "transport/shm/call_board.h"
 
+#include <algorithm>
+
 namespace tutti {
 namespace {
 
@@ -78,10 +80,24 @@ std::optional<CallRecord> call_with_hash(const CallBoard& board, std::uint32_t h
 
 std::string difference(const RanksCall& a, const RanksCall& b) {
   if (a.rank > b.rank) return difference(b, a);
-  const bool hidden = a.call && b.call && a.call->algorithm != b.call->algorithm &&
-                      describe(*a.call) == describe(*b.call);
-  return text_of(a) + ", but " + text_of(b) +
-         (hidden ? ", by another algorithm: TUTTI_ALGO or an option differs" : "");
+  const bool alike = a.call && b.call && describe(*a.call) == describe(*b.call);
+  const char* why = "";
+  if (alike)
+    why = a.call->algorithm != b.call->algorithm
+              ? ", by another algorithm: TUTTI_ALGO or an option differs"
+              : ", one with a request, the other without";
+  return text_of(a) + ", but " + text_of(b) + why;
+}
+
+std::string first_difference(int a, const CallBoard& calls_of_a, int b,
+                             const CallBoard& calls_of_b) {
+  const std::uint64_t last = std::min(calls_begun(calls_of_a), calls_begun(calls_of_b));
+  for (std::uint64_t k = last > kCallSlots ? last - kCallSlots : 1; k <= last; ++k) {
+    const auto call_of_a = call_number(calls_of_a, k), call_of_b = call_number(calls_of_b, k);
+    if (call_of_a && call_of_b && call_of_a->hash != call_of_b->hash)
+      return difference({a, call_of_a}, {b, call_of_b});
+  }
+  return "";
 }
 
 }  // namespace tutti

@@ -34,5 +34,9 @@ struct RanksCall {
 };
 /// Tells that two ranks are in different calls.
 std::string difference(const RanksCall& a, const RanksCall& b);
+/// Tells of the first call that two ranks have made differently, as far as their boards reach back;
+/// empty if they show none.
+std::string first_difference(int a, const CallBoard& calls_of_a, int b,
+                             const CallBoard& calls_of_b);
 
 }  // namespace tutti

@@ -237,9 +237,14 @@ void Inbox::damaged(const std::string& what) const {
 }
 
 void Inbox::mismatch(std::uint32_t theirs, std::uint32_t ours) const {
-  const RanksCall own{link_.own->header().rank, call_with_hash(*link_.own_calls, ours)};
-  const RanksCall peer{link_.rank, call_with_hash(*link_.peers_calls, theirs)};
-  link_.faults->fail(TUTTI_MISMATCH, difference(own, peer));
+  const int rank = link_.own->header().rank;
+  std::string text;
+  if (link_.same_order)
+    text = first_difference(rank, *link_.own_calls, link_.rank, *link_.peers_calls);
+  if (text.empty())
+    text = difference({rank, call_with_hash(*link_.own_calls, ours)},
+                      {link_.rank, call_with_hash(*link_.peers_calls, theirs)});
+  link_.faults->fail(TUTTI_MISMATCH, text);
 }
 
 }  // namespace tutti

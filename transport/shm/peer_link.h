@@ -26,8 +26,9 @@ struct PeerLink {
   RankControl* control = nullptr;
   OwnSegment* own = nullptr;
   PeerSegment* segment = nullptr;
-  const CallBoard* own_calls = nullptr;    // what both have called
-  const CallBoard* peers_calls = nullptr;  //
+  const CallBoard* own_calls = nullptr;
+  const CallBoard* peers_calls = nullptr;
+  bool same_order = true;  // all ranks make these calls in the same order
   FaultBoard* faults = nullptr;
   std::span<std::byte> stage;    // for long messages to it
   std::span<std::byte> landing;  // for long messages from it; both for all lanes together

@@ -75,9 +75,9 @@ class PeerSegment {
   /// Whether `offset` is user memory (the arena), which its owner may want back.
   bool is_arena(std::uint64_t offset) const { return offset >= layout_.arena; }
 
-  /// Bytes of the peer's channels (but their edges) or arena at `offset`: `bytes`, or fewer, but then at
-  /// least kClaimBytes. Empty if offset … offset+bytes-1 is not all inside. Peer-given numbers are
-  /// safe here. Throws TUTTI_NO_MEMORY if it cannot be mapped.
+  /// Bytes of the peer's channels (but their edges) or arena at `offset`: `bytes`, or fewer, but
+  /// then at least kClaimBytes. Empty if offset … offset+bytes-1 is not all inside. Peer-given
+  /// numbers are safe here. Throws TUTTI_NO_MEMORY if it cannot be mapped.
   std::span<const std::byte> at(std::uint64_t offset, std::uint64_t bytes);
 
  private:

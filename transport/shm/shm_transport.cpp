@@ -85,6 +85,7 @@ PeerLink ShmTransport::link_to(int member) {
   link.segment = joined.peers[index].get();
   link.own_calls = &board_;
   link.peers_calls = &set_->of(member, board_channel()).board();
+  link.same_order = !apart_;
   link.faults = &faults_;
   share_transit(link, member);
   return link;
@@ -180,8 +181,18 @@ void ShmTransport::compare_calls() {
     const PeerLink& link = endpoint->link();
     const auto theirs = call_number(*link.peers_calls, call_);
     if (!theirs || theirs->hash == hash_) continue;
-    faults_.fail(TUTTI_MISMATCH,
-                 difference({self_->rank, call_number(board_, call_)}, {link.rank, theirs}));
+    const std::string first = first_difference(self_->rank, board_, link.rank, *link.peers_calls);
+    const RanksCall ours{self_->rank, call_number(board_, call_)};
+    faults_.fail(TUTTI_MISMATCH, first.empty() ? difference(ours, {link.rank, theirs}) : first);
+  }
+}
+
+void ShmTransport::compare_all_calls() {
+  for (const auto& endpoint : endpoints_) {
+    if (!endpoint || faults_.poisoned()) continue;
+    const PeerLink& link = endpoint->link();
+    const std::string first = first_difference(self_->rank, board_, link.rank, *link.peers_calls);
+    if (!first.empty()) faults_.report(TUTTI_MISMATCH, first);
   }
 }
 
@@ -276,7 +287,8 @@ void ShmTransport::unclaim_all() {
     if (endpoint) endpoint->unclaim();
 }
 
-std::optional<Error> ShmTransport::fault() const {
+std::optional<Error> ShmTransport::fault() {
+  compare_all_calls();
   return faults_.poisoned() ? std::optional(faults_.error()) : std::nullopt;
 }
 

@@ -49,7 +49,7 @@ class ShmTransport final : public Transport {
     ++counts_.idles;
     look();
   }
-  std::optional<Error> fault() const override;
+  std::optional<Error> fault() override;
   void abandon(const Error& cause) noexcept override;
 
   /// Tells the user where ranks of this world cannot read each other's memory.
@@ -67,6 +67,7 @@ class ShmTransport final : public Transport {
   void look();
   void look_for_leavers();
   void compare_calls();
+  void compare_all_calls();
   void look_at_clock(Clock::time_point now);
   [[noreturn]] void time_out();
   void report_stall(Clock::time_point now) const;

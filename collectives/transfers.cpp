@@ -1,4 +1,4 @@
-#include "collectives/messages.h"
+#include "collectives/transfers.h"
 
 #include <algorithm>
 #include <array>
@@ -13,22 +13,22 @@ constexpr int kLane = 0;
 
 }  // namespace
 
-Messages::Messages(std::unique_ptr<Transport> transport, std::function<void(Part&)> complete)
+Transfers::Transfers(std::unique_ptr<Transport> transport, std::function<void(Part&)> complete)
     : transport_(std::move(transport)),
       complete_(std::move(complete)),
       queues_(static_cast<std::size_t>(transport_->size())) {}
 
-void Messages::start(Part& part) {
-  const int peer = part.message.peer;
+void Transfers::start(Part& part) {
+  const int peer = part.transfer.peer;
   Queues& queues = queues_[static_cast<std::size_t>(peer)];
-  transport_->begin(part.message.record, part.timeout);
+  transport_->begin(part.transfer.record, part.timeout);
   ++active_;
-  (part.message.outgoing ? queues.outgoing : queues.incoming).push_back(&part);
+  (part.transfer.outgoing ? queues.outgoing : queues.incoming).push_back(&part);
   if (std::ranges::find(busy_, peer) == busy_.end()) busy_.push_back(peer);
   advance(peer);
 }
 
-bool Messages::advance() {
+bool Transfers::advance() {
   bool moved = false;
   for (const int peer : busy_) moved |= advance(peer);
   std::erase_if(busy_, [this](int peer) {
@@ -38,7 +38,7 @@ bool Messages::advance() {
   return transport_->progress() || moved;
 }
 
-bool Messages::advance(int peer) {
+bool Transfers::advance(int peer) {
   if (peer == transport_->rank()) return advance_self();
   Queues& queues = queues_[static_cast<std::size_t>(peer)];
   Endpoint& endpoint = transport_->endpoint(peer);
@@ -47,11 +47,11 @@ bool Messages::advance(int peer) {
   return receive(queues, endpoint) || moved;
 }
 
-bool Messages::post(Queues& queues, Endpoint& endpoint) {
+bool Transfers::post(Queues& queues, Endpoint& endpoint) {
   bool moved = false;
   while (!queues.outgoing.empty()) {
     Part& part = *queues.outgoing.front();
-    const Message& m = part.message;
+    const Transfer& m = part.transfer;
     if (!endpoint.post(kLane, m.record.hash, std::array{Piece{m.data, m.bytes}})) break;
     queues.outgoing.pop_front();
     queues.posted.push_back({&part, ++queues.posts});
@@ -60,7 +60,7 @@ bool Messages::post(Queues& queues, Endpoint& endpoint) {
   return moved;
 }
 
-bool Messages::drain(Queues& queues, Endpoint& endpoint) {
+bool Transfers::drain(Queues& queues, Endpoint& endpoint) {
   bool moved = false;
   while (!queues.posted.empty()) {
     const Posted first = queues.posted.front();
@@ -72,11 +72,11 @@ bool Messages::drain(Queues& queues, Endpoint& endpoint) {
   return moved;
 }
 
-bool Messages::receive(Queues& queues, Endpoint& endpoint) {
+bool Transfers::receive(Queues& queues, Endpoint& endpoint) {
   bool moved = false;
   while (!queues.incoming.empty()) {
     Part& part = *queues.incoming.front();
-    const Message& m = part.message;
+    const Transfer& m = part.transfer;
     const View view = endpoint.fetch(kLane, m.record.hash, m.data + part.done, m.bytes - part.done,
                                      Stores::kCached);
     if (!view.there) break;
@@ -91,17 +91,18 @@ bool Messages::receive(Queues& queues, Endpoint& endpoint) {
 }
 
 /// A message to oneself meets its receive here.
-bool Messages::advance_self() {
+bool Transfers::advance_self() {
   Queues& queues = queues_[static_cast<std::size_t>(transport_->rank())];
   bool moved = false;
   while (!queues.outgoing.empty() && !queues.incoming.empty()) {
     Part& from = *queues.outgoing.front();
     Part& to = *queues.incoming.front();
-    if (from.message.record.hash != to.message.record.hash)
+    if (from.transfer.record.hash != to.transfer.record.hash)
       throw Error(TUTTI_MISMATCH,
                   "rank " + std::to_string(transport_->world_rank(transport_->rank())) + ": " +
-                      describe(from.message.record) + ", but " + describe(to.message.record));
-    if (to.message.bytes > 0) std::memmove(to.message.data, from.message.data, to.message.bytes);
+                      describe(from.transfer.record) + ", but " + describe(to.transfer.record));
+    if (to.transfer.bytes > 0)
+      std::memmove(to.transfer.data, from.transfer.data, to.transfer.bytes);
     queues.outgoing.pop_front();
     queues.incoming.pop_front();
     done(from);
@@ -111,7 +112,7 @@ bool Messages::advance_self() {
   return moved;
 }
 
-void Messages::done(Part& part) {
+void Transfers::done(Part& part) {
   --active_;
   complete_(part);
 }

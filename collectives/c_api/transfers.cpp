@@ -18,8 +18,8 @@ std::uint32_t hash_of(std::size_t count, tutti_dtype dtype) {
   return static_cast<std::uint32_t>(mix(mix(kSendCall, static_cast<std::uint64_t>(dtype)), count));
 }
 
-Message message(Communicator& c, const Given& buffer, bool outgoing, std::size_t count,
-                tutti_dtype dtype, std::int32_t peer) {
+Transfer transfer(Communicator& c, const Given& buffer, bool outgoing, std::size_t count,
+                  tutti_dtype dtype, std::int32_t peer) {
   if (peer < 0 || peer >= c.size()) {
     invalid(std::string(outgoing ? "the receiver" : "the sender") + " is " + std::to_string(peer) +
             ", but ranks are 0 … " + std::to_string(c.size() - 1));
@@ -27,7 +27,7 @@ Message message(Communicator& c, const Given& buffer, bool outgoing, std::size_t
   check_given(c, buffer);
   return {.peer = peer,
           .outgoing = outgoing,
-          .data = static_cast<std::byte*>(const_cast<void*>(buffer.data)),  // NOLINT: see Message
+          .data = static_cast<std::byte*>(const_cast<void*>(buffer.data)),  // NOLINT: see Transfer
           .bytes = buffer.bytes,
           .record = {.count = count,
                      .collective = outgoing ? kSendCall : kRecvCall,
@@ -45,7 +45,7 @@ tutti_status tutti_send(const void* send, size_t count, tutti_dtype dtype, int32
                         tutti_comm* comm, const tutti_options* options) {
   return named_call("send", comm, [&](Communicator& c) {
     const Given given{"send", send, checked_bytes(count, checked_dtype(dtype))};
-    perform(comm, c, std::array{message(c, given, true, count, dtype, to)}, manner_of(options));
+    perform(comm, c, std::array{transfer(c, given, true, count, dtype, to)}, manner_of(options));
   });
 }
 
@@ -53,7 +53,7 @@ tutti_status tutti_recv(void* recv, size_t count, tutti_dtype dtype, int32_t fro
                         const tutti_options* options) {
   return named_call("recv", comm, [&](Communicator& c) {
     const Given given{"recv", recv, checked_bytes(count, checked_dtype(dtype))};
-    perform(comm, c, std::array{message(c, given, false, count, dtype, from)}, manner_of(options));
+    perform(comm, c, std::array{transfer(c, given, false, count, dtype, from)}, manner_of(options));
   });
 }
 
@@ -66,8 +66,8 @@ tutti_status tutti_send_recv(const void* send, size_t send_count, int32_t to, vo
     const Given in{"recv", recv, checked_bytes(recv_count, type)};
     check_overlap(out, in, {.offered = false, .how = "give separate buffers"});
     perform(comm, c,
-            std::array{message(c, out, true, send_count, dtype, to),
-                       message(c, in, false, recv_count, dtype, from)},
+            std::array{transfer(c, out, true, send_count, dtype, to),
+                       transfer(c, in, false, recv_count, dtype, from)},
             manner_of(options));
   });
 }

@@ -11,11 +11,11 @@
 
 namespace tutti {
 
-/// Sends and receives on a channel of its own. As InFlight, whose part it is.
-class Messages {
+/// Sends and receives on a channel of its own. Used as InFlight, whose part it is.
+class Transfers {
  public:
   /// `complete` is told of every part that is done.
-  Messages(std::unique_ptr<Transport> transport, std::function<void(Part&)> complete);
+  Transfers(std::unique_ptr<Transport> transport, std::function<void(Part&)> complete);
 
   Transport& transport() { return *transport_; }
 
