@@ -7,23 +7,41 @@
 namespace tutti {
 namespace {
 
-tutti_status make_calls(const CallCase& call, const void* send, void* recv, tutti_comm* comm,
-                        const tutti_options* options, int times) {
+template <typename Call>
+tutti_status repeat(int times, Call call) {
   tutti_status status = TUTTI_OK;
-  switch (call.collective->value) {
-    case TUTTI_ALL_REDUCE:
-      for (int i = 0; i < times && status == TUTTI_OK; ++i)
-        status = tutti_all_reduce(send, recv, call.count, call.dtype, call.op, comm, options);
-      break;
-    case TUTTI_BROADCAST:
-      for (int i = 0; i < times && status == TUTTI_OK; ++i)
-        status = tutti_broadcast(send, recv, call.count, call.dtype, call.root, comm, options);
-      break;
-    default:
-      for (int i = 0; i < times && status == TUTTI_OK; ++i) status = tutti_barrier(comm, options);
-      break;
-  }
+  for (int i = 0; i < times && status == TUTTI_OK; ++i) status = call();
   return status;
+}
+
+tutti_status make_calls(const CallCase& c, const void* send, void* recv, tutti_comm* comm,
+                        const tutti_options* o, int times) {
+  switch (c.collective->value) {
+    case TUTTI_ALL_REDUCE:
+      return repeat(times,
+                    [&] { return tutti_all_reduce(send, recv, c.count, c.dtype, c.op, comm, o); });
+    case TUTTI_BROADCAST:
+      return repeat(times,
+                    [&] { return tutti_broadcast(send, recv, c.count, c.dtype, c.root, comm, o); });
+    case TUTTI_REDUCE:
+      return repeat(
+          times, [&] { return tutti_reduce(send, recv, c.count, c.dtype, c.op, c.root, comm, o); });
+    case TUTTI_REDUCE_SCATTER:
+      return repeat(
+          times, [&] { return tutti_reduce_scatter(send, recv, c.count, c.dtype, c.op, comm, o); });
+    case TUTTI_ALL_GATHER:
+      return repeat(times, [&] { return tutti_all_gather(send, recv, c.count, c.dtype, comm, o); });
+    case TUTTI_GATHER:
+      return repeat(times,
+                    [&] { return tutti_gather(send, recv, c.count, c.dtype, c.root, comm, o); });
+    case TUTTI_SCATTER:
+      return repeat(times,
+                    [&] { return tutti_scatter(send, recv, c.count, c.dtype, c.root, comm, o); });
+    case TUTTI_ALL_TO_ALL:
+      return repeat(times, [&] { return tutti_all_to_all(send, recv, c.count, c.dtype, comm, o); });
+    default:
+      return repeat(times, [&] { return tutti_barrier(comm, o); });
+  }
 }
 
 }  // namespace

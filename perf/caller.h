@@ -12,7 +12,7 @@ struct CallCase {
   const CollectiveName* collective = nullptr;
   tutti_dtype dtype = TUTTI_F32;
   tutti_op op = TUTTI_SUM;
-  std::size_t count = 0;
+  std::size_t count = 0;  // of a block
   int root = 0;
 };
 

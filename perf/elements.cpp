@@ -169,9 +169,18 @@ long long combined_number(const ElementCase& of, std::size_t index) {
 }
 
 Bits result_bits(const ElementCase& of, std::size_t index) {
-  if (of.op == nullptr) return raw_bits(of, of.root, index);
   if (of.op->bitwise) return combined_bits(of, index);
   return element_bits(of.dtype->value, combined_number(of, index));
+}
+
+template <typename BitsOf>
+std::vector<std::byte> one_period(const ElementCase& of, BitsOf bits_of) {
+  const std::size_t element_bytes = tutti_dtype_size(of.dtype->value);
+  std::vector<std::byte> bytes;
+  bytes.reserve(kElementPeriod * element_bytes);
+  for (std::size_t index = 0; index < kElementPeriod; ++index)
+    append_element(bytes, bits_of(index), element_bytes);
+  return bytes;
 }
 
 std::size_t count_in_block(std::span<const std::byte> actual, std::span<const std::byte> expected,
@@ -186,21 +195,37 @@ std::size_t count_in_block(std::span<const std::byte> actual, std::span<const st
 }  // namespace
 
 std::vector<std::byte> element_inputs(const ElementCase& of, int rank) {
-  const std::size_t element_bytes = tutti_dtype_size(of.dtype->value);
-  std::vector<std::byte> bytes;
-  bytes.reserve(kElementPeriod * element_bytes);
-  for (std::size_t index = 0; index < kElementPeriod; ++index)
-    append_element(bytes, input_bits(of, rank, index), element_bytes);
-  return bytes;
+  return one_period(of, [&](std::size_t index) { return input_bits(of, rank, index); });
 }
 
 std::vector<std::byte> element_results(const ElementCase& of) {
-  const std::size_t element_bytes = tutti_dtype_size(of.dtype->value);
-  std::vector<std::byte> bytes;
-  bytes.reserve(kElementPeriod * element_bytes);
-  for (std::size_t index = 0; index < kElementPeriod; ++index)
-    append_element(bytes, result_bits(of, index), element_bytes);
-  return bytes;
+  return one_period(of, [&](std::size_t index) { return result_bits(of, index); });
+}
+
+ElementResults::ElementResults(const ElementCase& of, int rank) : of_(of), rank_(rank) {
+  if (of.op != nullptr) {
+    periods_.push_back(element_results(of));
+  } else if (of.collective->rooted && of.collective->output == Holds::kBlock) {
+    periods_.push_back(element_inputs(of, of.root));
+  } else {
+    for (int source = 0; source < of.ranks; ++source)
+      periods_.push_back(element_inputs(of, source));
+  }
+}
+
+std::size_t ElementResults::count_wrong(std::span<const std::byte> actual,
+                                        std::size_t count) const {
+  const std::size_t element_bytes = tutti_dtype_size(of_.dtype->value);
+  const std::size_t block = count * element_bytes;
+  const Holds input = of_.collective->input;
+  // Of a vector each rank gets the block with its number.
+  const bool from_vector = input == Holds::kVector || input == Holds::kRootsVector;
+  const std::size_t first = from_vector ? static_cast<std::size_t>(rank_) * count : 0;
+  std::size_t wrong = 0;
+  for (std::size_t source = 0, at = 0; at < actual.size(); ++source, at += block)
+    wrong += count_wrong_elements(actual.subspan(at, block), periods_[source % periods_.size()],
+                                  element_bytes, first);
+  return wrong;
 }
 
 std::vector<std::byte> element_scalar(const DtypeName& dtype, int rank) {
@@ -217,11 +242,14 @@ void fill_elements(std::span<std::byte> target, std::span<const std::byte> perio
 }
 
 std::size_t count_wrong_elements(std::span<const std::byte> actual,
-                                 std::span<const std::byte> period, std::size_t element_bytes) {
-  std::size_t wrong = 0;
-  for (std::size_t at = 0; at < actual.size(); at += period.size()) {
-    const std::size_t bytes = std::min(period.size(), actual.size() - at);
-    wrong += count_in_block(actual.subspan(at, bytes), period.first(bytes), element_bytes);
+                                 std::span<const std::byte> period, std::size_t element_bytes,
+                                 std::size_t first) {
+  std::size_t wrong = 0, from = first * element_bytes % period.size();
+  for (std::size_t at = 0; at < actual.size();) {
+    const std::size_t bytes = std::min(period.size() - from, actual.size() - at);
+    wrong += count_in_block(actual.subspan(at, bytes), period.subspan(from, bytes), element_bytes);
+    at += bytes;
+    from = 0;
   }
   return wrong;
 }

@@ -30,8 +30,22 @@ struct ElementCase {
 /// One period of rank's input, as bytes of the dtype.
 std::vector<std::byte> element_inputs(const ElementCase& of, int rank);
 
-/// One period of the right result: the same on every rank.
+/// One period of what the inputs of all ranks combine to.
 std::vector<std::byte> element_results(const ElementCase& of);
+
+/// The right results of one rank: where the elements of each of its output's blocks come from.
+class ElementResults {
+ public:
+  ElementResults(const ElementCase& of, int rank);
+
+  /// How many elements of `actual`, the whole output in blocks of `count`, differ in any bit.
+  std::size_t count_wrong(std::span<const std::byte> actual, std::size_t count) const;
+
+ private:
+  const ElementCase of_;
+  const int rank_;
+  std::vector<std::vector<std::byte>> periods_;  // combined; or one, or each rank's, that is moved
+};
 
 /// The scalar that rank gives to tutti_op_create_pre_scaled(): one element.
 std::vector<std::byte> element_scalar(const DtypeName& dtype, int rank);
@@ -39,8 +53,10 @@ std::vector<std::byte> element_scalar(const DtypeName& dtype, int rank);
 /// Repeats `period` over `target`.
 void fill_elements(std::span<std::byte> target, std::span<const std::byte> period);
 
-/// How many elements of `actual` differ in any bit from `period` repeated.
+/// How many elements of `actual` differ in any bit from `period` repeated, beginning with its
+/// element `first`, which may be any.
 std::size_t count_wrong_elements(std::span<const std::byte> actual,
-                                 std::span<const std::byte> period, std::size_t element_bytes);
+                                 std::span<const std::byte> period, std::size_t element_bytes,
+                                 std::size_t first = 0);
 
 }  // namespace tutti

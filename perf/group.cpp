@@ -21,7 +21,18 @@ Group::Group(RankContext& context, const GroupCase& of)
 
 Group::Arrays Group::arrays(const Cell& cell) const {
   const BufferPair& pair = context_.buffers[cell.registered ? 1 : 0];
-  return {cell.in_place ? pair.output.get() : pair.input.get(), pair.output.get()};
+  const CollectiveName& collective = *of_.call.collective;
+  const std::size_t block = of_.call.count * tutti_dtype_size(of_.call.dtype);
+  const auto bytes_in = [&](Holds holds) {
+    const bool is_root = context_.rank == of_.call.root;
+    return block * static_cast<std::size_t>(blocks_in(holds, context_.ranks, is_root));
+  };
+  const std::size_t sent = bytes_in(collective.input), received = bytes_in(collective.output);
+  if (!cell.in_place) return {{pair.input.get(), sent}, {pair.output.get(), received}};
+  // One of the two may be a vector: then the other is its block with this rank's number.
+  const std::size_t own = block * static_cast<std::size_t>(context_.rank);
+  std::byte* const all = pair.output.get();
+  return {{all + (sent < received ? own : 0), sent}, {all + (received < sent ? own : 0), received}};
 }
 
 double Group::time_here(const Cell& cell, int calls) {
@@ -29,8 +40,8 @@ double Group::time_here(const Cell& cell, int calls) {
   const bool automatic = settings_.algorithms[0] == "auto";
   options.algorithm = automatic ? nullptr : cell.algorithm.c_str();
   const Arrays at = arrays(cell);
-  return time_calls(of_.call, at.send, at.recv, context_.comm, automatic ? nullptr : &options,
-                    calls);
+  return time_calls(of_.call, at.send.data(), at.recv.data(), context_.comm,
+                    automatic ? nullptr : &options, calls);
 }
 
 /// The ranks' times of one turn, as one. Collective; the same on every rank.
@@ -45,18 +56,14 @@ void Group::fill_inputs() {
 
 /// Leaves in the output what the call must replace: its own input in place, junk otherwise.
 void Group::spoil_output(const Cell& cell) {
-  constexpr int kJunk = 0xa5;
-  const BufferPair& pair = context_.buffers[cell.registered ? 1 : 0];
-  if (of_.bytes == 0) return;
-  if (cell.in_place)
-    std::memcpy(pair.output.get(), pair.input.get(), of_.bytes);
-  else
-    std::memset(pair.output.get(), kJunk, of_.bytes);
+  constexpr std::byte kJunk{0xa5};
+  const Arrays at = arrays(cell);
+  std::ranges::fill(at.recv, kJunk);
+  if (cell.in_place) fill_elements(at.send, of_.elements->input);
 }
 
 std::size_t Group::wrong_here(const Cell& cell) const {
-  return count_wrong_elements({arrays(cell).recv, of_.bytes}, of_.elements->expected,
-                              tutti_dtype_size(of_.call.dtype));
+  return of_.elements->results.count_wrong(arrays(cell).recv, of_.call.count);
 }
 
 /// A barrier has no elements: wrong is each rank that it let go before another had entered. The
@@ -76,7 +83,7 @@ std::size_t Group::early_releases(const Cell& cell) {
 
 void Group::count_wrong(Cell& cell) {
   if (!settings_.check) return;
-  const bool data = of_.call.collective->moves_data;
+  const bool data = of_.call.collective->moves_data();
   const std::size_t wrong = data ? wrong_here(cell) : early_releases(cell);
   const std::vector<double> by_rank = board_.gather(static_cast<double>(wrong));
   for (const double here : by_rank) cell.wrong += here;
@@ -99,8 +106,8 @@ void Group::first_call(Cell& cell) {
 void Group::first_calls() {
   for (Cell& cell : cells_) {
     if (out_of_time())
-      cell.skipped = fmt::format("this rank count's share of the budget, {:.0f} s, is used up",
-                                 settings_.budget_s);
+      cell.skipped =
+          fmt::format("its share of the budget was used up after {:.0f} s", settings_.budget_s);
     else
       first_call(cell);
   }

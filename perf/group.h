@@ -8,20 +8,22 @@
 
 #include "perf/budget.h"
 #include "perf/caller.h"
+#include "perf/elements.h"
 #include "perf/rank.h"
 
 namespace tutti {
 
-/// What the elements of a group's arrays are, one period each.
+/// What the elements of a group's arrays are.
 struct GroupElements {
-  std::vector<std::byte> input, expected;
+  std::vector<std::byte> input;  // one period
+  ElementResults results;
 };
 
 struct GroupCase {
   CallCase call;
   Arithmetic arithmetic;
   const GroupElements* elements = nullptr;
-  std::size_t bytes = 0;    // of whole elements
+  std::size_t bytes = 0;    // of a vector, or a block where the collective has none
   std::uint64_t index = 0;  // of the group in the sweep: part of the shuffle's seed
 };
 
@@ -44,9 +46,9 @@ class Group {
     bool checked_at_end = false;
     double wrong = 0;  // summed over ranks
   };
+  /// Null where this rank has none.
   struct Arrays {
-    const std::byte* send;
-    std::byte* recv;
+    std::span<std::byte> send, recv;
   };
 
   void list_cells();

@@ -53,12 +53,13 @@ void Group::list_cells() {
 }
 
 void Group::add_cells(Cell cell) {
-  if (!of_.call.collective->moves_data) {
+  if (!of_.call.collective->moves_data()) {
     cells_.push_back(cell);
     return;
   }
   for (const bool registered : listed(settings_.registered)) {
     for (const bool in_place : listed(settings_.in_place)) {
+      if (in_place && !of_.call.collective->has_in_place_form()) continue;
       cell.registered = registered;
       cell.in_place = in_place;
       cells_.push_back(cell);
@@ -96,7 +97,7 @@ CellResult Group::result_of(const Cell& cell) const {
   result.ranks = context_.ranks;
   result.bytes = of_.bytes;
   result.count = of_.call.count;
-  result.dtype = collective.moves_data ? of_.arithmetic.dtype->name : "none";
+  result.dtype = collective.moves_data() ? of_.arithmetic.dtype->name : "none";
   result.op = of_.arithmetic.op != nullptr ? of_.arithmetic.op->name : "none";
   result.in_place = cell.in_place;
   result.registered = cell.registered;
@@ -123,7 +124,7 @@ SkippedCell Group::skipped_of(const Cell& cell) const {
   skipped.algorithm = cell.algorithm;
   skipped.ranks = context_.ranks;
   skipped.bytes = of_.bytes;
-  skipped.dtype = of_.call.collective->moves_data ? of_.arithmetic.dtype->name : "none";
+  skipped.dtype = of_.call.collective->moves_data() ? of_.arithmetic.dtype->name : "none";
   skipped.op = of_.arithmetic.op != nullptr ? of_.arithmetic.op->name : "none";
   skipped.in_place = cell.in_place;
   skipped.registered = cell.registered;

@@ -30,6 +30,28 @@ std::pair<std::size_t, std::size_t> share_of(std::size_t blocks, std::size_t ind
   return {blocks * index / shares * kLimitBlock, blocks * (index + 1) / shares * kLimitBlock};
 }
 
+/// A collective's traffic as passes over the size: so many streams in, so many out, and how often.
+struct Flow {
+  std::size_t inputs = 1, outputs = 1, passes = 1;
+};
+
+Flow flow_of(const CollectiveName& collective, std::size_t ranks) {
+  switch (collective.value) {
+    case TUTTI_ALL_REDUCE:
+      return {ranks, ranks, 1};
+    case TUTTI_REDUCE:
+    case TUTTI_REDUCE_SCATTER:
+      return {ranks, 1, 1};
+    case TUTTI_BROADCAST:
+    case TUTTI_ALL_GATHER:
+      return {1, ranks, 1};
+    case TUTTI_ALL_TO_ALL:
+      return {1, 1, ranks};
+    default:
+      return {};
+  }
+}
+
 }  // namespace
 
 /// Anonymous memory on huge pages where the system gives them, touched.
@@ -79,13 +101,12 @@ LimitMeter::Work LimitMeter::lay_out(const LimitCase& of, std::size_t bytes) {
   }
   Work work;
   work.blocks = round_up(bytes, kLimitBlock * sizeof(float)) / (kLimitBlock * sizeof(float));
-  const std::size_t sources = of.collective->reduces ? ranks : 1;
-  for (std::size_t rank = 0; rank < sources; ++rank)
-    work.inputs.push_back(arena_->at(rank * stride));
+  const Flow flow = flow_of(*of.collective, ranks);
+  for (std::size_t k = 0; k < flow.inputs; ++k) work.inputs.push_back(arena_->at(k * stride));
   const std::size_t first_output = of.in_place ? 0 : ranks;
-  const bool root_keeps_its_own = of.in_place && !of.collective->reduces;
-  for (std::size_t rank = root_keeps_its_own ? 1 : 0; rank < ranks; ++rank)
-    work.outputs.push_back(arena_->at((first_output + rank) * stride));
+  const bool owner_keeps_its_own = of.in_place && !of.collective->reduces && flow.outputs > 1;
+  for (std::size_t k = owner_keeps_its_own ? 1 : 0; k < flow.outputs; ++k)
+    work.outputs.push_back(arena_->at((first_output + k) * stride));
   return work;
 }
 
@@ -131,12 +152,17 @@ double LimitMeter::best_s(const Work& work) const {
 }
 
 double LimitMeter::traffic_s(const LimitCase& of) {
-  if (!of.collective->moves_data || of.bytes == 0) return 0;
+  if (!of.collective->moves_data() || of.bytes == 0) return 0;
   const std::size_t most = most_bytes_ / (2 * static_cast<std::size_t>(of.ranks));
   const std::size_t bytes = std::min(of.bytes, std::max<std::size_t>(most, 1 << 20));
   const Work work = lay_out(of, bytes);
   if (work.outputs.empty()) return 0;
-  return best_s(work) * static_cast<double>(of.bytes) / static_cast<double>(bytes);
+  const auto ranks = static_cast<double>(of.ranks);
+  const Flow flow = flow_of(*of.collective, static_cast<std::size_t>(of.ranks));
+  double share = static_cast<double>(flow.passes);
+  // Of what moves from block to block in place, each rank's own block stays.
+  if (of.in_place && !of.collective->reduces && flow.outputs == 1) share *= (ranks - 1) / ranks;
+  return best_s(work) * share * static_cast<double>(of.bytes) / static_cast<double>(bytes);
 }
 
 double limit_s(double traffic_s, int ranks, std::optional<double> line_ns) {

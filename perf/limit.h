@@ -1,10 +1,15 @@
 // The limit: the least time in which this machine, in the state that it is in, could move what a
 // collective must move. Measured, not looked up.
 //
-// Whatever the algorithm, each input byte is loaded once and each output byte stored once:
-//   all_reduce           n·S loaded, n·S stored
-//   broadcast            S loaded, n·S stored; in place the root keeps its own: (n-1)·S stored
-//   barrier              nothing
+// Whatever the algorithm, each input byte is loaded once and each output byte stored once (S is
+// the size, of which a rank's block is S/n where there are blocks):
+//   all_reduce                n·S loaded, n·S stored
+//   reduce, reduce_scatter    n·S loaded, S stored
+//   broadcast, all_gather     S loaded, n·S stored; in place each byte's owner keeps its own:
+//                             (n-1)·S stored
+//   gather, scatter           S loaded, S stored; in place (n-1)/n of them
+//   all_to_all                n·S loaded, n·S stored
+//   barrier                   nothing
 // That traffic is timed in one address space: threads on all of the ranks' cores take a share of
 // the elements each and go straight from n inputs to n outputs, without a single message; the
 // better of stores into the cache and stores past it counts. The other part is latency: no rank can

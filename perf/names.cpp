@@ -7,9 +7,16 @@ namespace tutti {
 namespace {
 
 constexpr std::array kCollectiveRows{
-    CollectiveName{"all_reduce", TUTTI_ALL_REDUCE, true, false, true},
-    CollectiveName{"broadcast", TUTTI_BROADCAST, false, true, true},
-    CollectiveName{"barrier", TUTTI_BARRIER, false, false, false},
+    CollectiveName{"all_reduce", TUTTI_ALL_REDUCE, Holds::kBlock, Holds::kBlock, true, false},
+    CollectiveName{"broadcast", TUTTI_BROADCAST, Holds::kRootsBlock, Holds::kBlock, false, true},
+    CollectiveName{"reduce", TUTTI_REDUCE, Holds::kBlock, Holds::kRootsBlock, true, true},
+    CollectiveName{"reduce_scatter", TUTTI_REDUCE_SCATTER, Holds::kVector, Holds::kBlock, true,
+                   false},
+    CollectiveName{"all_gather", TUTTI_ALL_GATHER, Holds::kBlock, Holds::kVector, false, false},
+    CollectiveName{"gather", TUTTI_GATHER, Holds::kBlock, Holds::kRootsVector, false, true},
+    CollectiveName{"scatter", TUTTI_SCATTER, Holds::kRootsVector, Holds::kBlock, false, true},
+    CollectiveName{"all_to_all", TUTTI_ALL_TO_ALL, Holds::kVector, Holds::kVector, false, false},
+    CollectiveName{"barrier", TUTTI_BARRIER, Holds::kNothing, Holds::kNothing, false, false},
 };
 
 constexpr std::array kDtypeRows{
@@ -55,10 +62,27 @@ const OpName* find_op(std::string_view name) { return find_row(op_names(), name)
 
 bool op_takes(const OpName& op, const DtypeName& dtype) { return !(op.bitwise && dtype.floating); }
 
+int blocks_in(Holds holds, int ranks, bool is_root) {
+  switch (holds) {
+    case Holds::kNothing:
+      return 0;
+    case Holds::kBlock:
+      return 1;
+    case Holds::kVector:
+      return ranks;
+    case Holds::kRootsBlock:
+      return is_root ? 1 : 0;
+    case Holds::kRootsVector:
+      return is_root ? ranks : 0;
+  }
+  return 0;
+}
+
 double bus_factor(const CollectiveName& collective, int ranks) {
-  if (!collective.moves_data) return 0;
-  if (!collective.reduces) return 1;
-  return 2.0 * (ranks - 1) / ranks;
+  if (!collective.moves_data()) return 0;
+  const double others = static_cast<double>(ranks - 1) / ranks;
+  if (collective.value == TUTTI_ALL_REDUCE) return 2 * others;
+  return collective.is_in_vectors() ? others : 1;
 }
 
 }  // namespace tutti

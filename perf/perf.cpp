@@ -29,7 +29,7 @@ Forms forms_of(const std::string& word) {
 /// What the arrays of all ranks take.
 double memory_needed(const SweepSettings& settings, int ranks) {
   const std::size_t kinds = listed(settings.registered).size();
-  const double largest = static_cast<double>(sweep_sizes(settings).back());
+  const auto largest = static_cast<double>(largest_array(settings, ranks));
   return largest * 2 * static_cast<double>(kinds) * ranks;
 }
 
@@ -97,7 +97,7 @@ class PerfCommand : public Subcommand {
 void PerfCommand::declare(Options& options) {
   constexpr std::int64_t kMany = 1'000'000'000;
   options_ = &options;
-  options.choice("collective", settings_.collective, {"all_reduce", "broadcast", "barrier"});
+  options.text("collective", settings_.collective);
   options.integers("ranks", settings_.ranks, 1, kMostRanks);
   options.integer("iters", settings_.iters, 1, kMany);
   options.bytes("minbytes", settings_.min_bytes);

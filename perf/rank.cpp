@@ -77,11 +77,9 @@ std::size_t memory_for_limit() {
   return static_cast<std::size_t>(kLimitShare * memory_to_be_had().value_or(kUnknown));
 }
 
-std::size_t largest_array(const SweepSettings& settings) { return sweep_sizes(settings).back(); }
-
 void make_buffers(RankContext& context) {
-  const std::size_t bytes = largest_array(*context.settings);
-  if (bytes == 0 && !find_collective(context.settings->collective)->moves_data) return;
+  const std::size_t bytes = largest_array(*context.settings, context.ranks);
+  if (context.settings->collective == "barrier") return;
   for (const bool registered : listed(context.settings->registered)) {
     BufferPair& pair = context.buffers[registered ? 1 : 0];
     const auto make = [&] {
@@ -132,10 +130,12 @@ void sweep_sizes_of(RankContext& context, const Arithmetic& arithmetic, Budget& 
                            .root = settings.root,
                            .seed = settings.seed};
   const GroupElements elements{.input = element_inputs(values, context.rank),
-                               .expected = element_results(values)};
+                               .results = ElementResults(values, context.rank)};
   const std::size_t element_bytes = tutti_dtype_size(arithmetic.dtype->value);
-  for (const std::size_t bytes : sweep_sizes(settings)) {
-    const std::size_t count = bytes / element_bytes;
+  for (const std::size_t size : sweep_sizes(settings)) {
+    const std::size_t blocks =
+        collective->is_in_vectors() ? static_cast<std::size_t>(context.ranks) : 1;
+    const std::size_t count = block_count(*collective, size, element_bytes, context.ranks);
     const GroupCase group{.call = {.collective = collective,
                                    .dtype = arithmetic.dtype->value,
                                    .op = op.value(),
@@ -143,7 +143,7 @@ void sweep_sizes_of(RankContext& context, const Arithmetic& arithmetic, Budget& 
                                    .root = settings.root},
                           .arithmetic = arithmetic,
                           .elements = &elements,
-                          .bytes = count * element_bytes,
+                          .bytes = blocks * count * element_bytes,
                           .index = index++};
     Group(context, group).run(budget.next_share(context.elapsed_s()));
   }
@@ -173,10 +173,23 @@ void prepare_and_sweep(RankContext& context) {
   const auto line_ns = probe_line(*context.board, context.rank, context.cpus);
   LimitMeter limit(context.cpus, memory_for_limit());
   context.limit = &limit;
-  if (context.rank == 0)
-    context.sink->world({.ranks = context.ranks, .places = places, .line_ns = line_ns});
   make_buffers(context);
-  sweep_all(context);
+  const SweepSettings& asked = *context.settings;
+  std::vector<SweepSettings> parts = parts_of(asked);
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    SweepSettings& part = parts[k];
+    // Each may spend an equal share of what those before it have left.
+    const double left_s = asked.budget_s - context.elapsed_s();
+    part.budget_s = context.elapsed_s() + left_s / static_cast<double>(parts.size() - k);
+    context.settings = &part;
+    if (context.rank == 0)
+      context.sink->world({.collective = part.collective,
+                           .ranks = context.ranks,
+                           .places = places,
+                           .line_ns = line_ns});
+    sweep_all(context);
+  }
+  context.settings = &asked;
 }
 
 }  // namespace

@@ -100,10 +100,14 @@ void from_json(const nlohmann::json& json, RankPlace& place) {
 }
 
 void to_json(nlohmann::json& json, const WorldFacts& world) {
-  json = {{"ranks", world.ranks}, {"places", world.places}, {"line_ns", world.line_ns}};
+  json = {{"collective", world.collective},
+          {"ranks", world.ranks},
+          {"places", world.places},
+          {"line_ns", world.line_ns}};
 }
 
 void from_json(const nlohmann::json& json, WorldFacts& world) {
+  json.at("collective").get_to(world.collective);
   json.at("ranks").get_to(world.ranks);
   json.at("places").get_to(world.places);
   json.at("line_ns").get_to(world.line_ns);

@@ -54,8 +54,9 @@ struct RankPlace {
 void to_json(nlohmann::json& json, const RankPlace& place);
 void from_json(const nlohmann::json& json, RankPlace& place);
 
-/// The start of a world's sweep.
+/// The start of a world's sweep of one collective.
 struct WorldFacts {
+  std::string collective;
   int ranks = 0;
   std::vector<RankPlace> places;  // by rank
   std::optional<double> line_ns;

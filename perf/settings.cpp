@@ -26,7 +26,7 @@ std::string known_names(std::span<const Row> rows) {
 const CollectiveName& collective_of(const SweepSettings& settings) {
   const CollectiveName* found = find_collective(settings.collective);
   if (found == nullptr)
-    throw UsageError(fmt::format("COLLECTIVE: '{}' is not one of {}", settings.collective,
+    throw UsageError(fmt::format("COLLECTIVE: '{}' is not one of {}, all", settings.collective,
                                  known_names(collective_names())));
   return *found;
 }
@@ -79,8 +79,17 @@ std::vector<bool> listed(Forms forms) {
   return {forms == Forms::kYes};
 }
 
+std::vector<SweepSettings> parts_of(const SweepSettings& settings) {
+  if (settings.collective != "all") return {settings};
+  std::vector<SweepSettings> parts;
+  for (const CollectiveName& row : collective_names()) {
+    parts.push_back(settings);
+    parts.back().collective = row.name;
+  }
+  return parts;
+}
+
 void check_settings(const SweepSettings& settings) {
-  collective_of(settings);
   check_alone("--algo", settings.algorithms, {"all", "auto"});
   check_order("--minbytes", settings.min_bytes, "--maxbytes", settings.max_bytes);
   constexpr auto kMost = static_cast<std::size_t>(std::numeric_limits<std::ptrdiff_t>::max());
@@ -93,7 +102,11 @@ void check_settings(const SweepSettings& settings) {
     throw UsageError(fmt::format("--stepbytes: steps of {} from {} to {} are more than {} sizes",
                                  settings.step_bytes, settings.min_bytes, settings.max_bytes,
                                  kMostSizes));
-  sweep_arithmetics(settings);
+  const std::string& algorithm = settings.algorithms[0];
+  if (settings.collective == "all" && algorithm != "all" && algorithm != "auto")
+    throw UsageError(fmt::format(
+        "--algo: '{}' is one collective's: with COLLECTIVE all give all or auto", algorithm));
+  for (const SweepSettings& part : parts_of(settings)) sweep_arithmetics(part);
   for (const int ranks : settings.ranks) check_world(settings, ranks);
 }
 
@@ -107,7 +120,7 @@ void check_world(const SweepSettings& settings, int ranks) {
 }
 
 std::vector<std::size_t> sweep_sizes(const SweepSettings& settings) {
-  if (!collective_of(settings).moves_data) return {0};
+  if (!collective_of(settings).moves_data()) return {0};
   std::vector<std::size_t> sizes;
   for (std::size_t bytes = settings.min_bytes; bytes <= settings.max_bytes;) {
     sizes.push_back(bytes);
@@ -121,8 +134,27 @@ std::vector<std::size_t> sweep_sizes(const SweepSettings& settings) {
   return sizes;
 }
 
+std::size_t block_count(const CollectiveName& collective, std::size_t size,
+                        std::size_t element_bytes, int ranks) {
+  if (!collective.is_in_vectors()) return size / element_bytes;
+  const std::size_t vector = element_bytes * static_cast<std::size_t>(ranks);
+  return size == 0 ? 0 : std::max<std::size_t>(size / vector, 1);
+}
+
+std::size_t largest_array(const SweepSettings& settings, int ranks) {
+  constexpr std::size_t kLongestElement = 8;
+  const std::size_t least = kLongestElement * static_cast<std::size_t>(ranks);
+  std::size_t longest = 0;
+  for (const SweepSettings& part : parts_of(settings)) {
+    const std::size_t largest = sweep_sizes(part).back();
+    const bool raised = largest > 0 && collective_of(part).is_in_vectors();
+    longest = std::max(longest, raised ? std::max(largest, least) : largest);
+  }
+  return longest;
+}
+
 std::vector<Arithmetic> sweep_arithmetics(const SweepSettings& settings) {
-  if (!collective_of(settings).moves_data) return {{find_dtype("f32"), nullptr}};
+  if (!collective_of(settings).moves_data()) return {{find_dtype("f32"), nullptr}};
   const bool picks = says_all(settings.dtypes) || says_all(settings.ops);
   std::vector<Arithmetic> pairs;
   for (const DtypeName* dtype : dtypes_of(settings)) {

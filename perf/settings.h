@@ -20,7 +20,7 @@ enum class Forms { kNo, kYes, kBoth };
 std::vector<bool> listed(Forms forms);
 
 struct SweepSettings {
-  std::string collective = "all_reduce";
+  std::string collective = "all_reduce";  // or all
   std::vector<int> ranks;  // worlds, one after the other; empty: as many as cores, then twice that
   int iters = 0;           // calls per turn; 0: as many as the budget suggests
   std::size_t min_bytes = 8;
@@ -51,8 +51,19 @@ void check_settings(const SweepSettings& settings);
 /// The same for what depends on the number of ranks.
 void check_world(const SweepSettings& settings, int ranks);
 
+/// One for each collective, in the table's order: these settings, if they name one.
+std::vector<SweepSettings> parts_of(const SweepSettings& settings);
+
 /// The sizes in bytes, ascending. A barrier has one: 0.
 std::vector<std::size_t> sweep_sizes(const SweepSettings& settings);
+
+/// Elements of a call's block at a size: whole ones, and at least one of each rank unless the size
+/// is 0.
+std::size_t block_count(const CollectiveName& collective, std::size_t size,
+                        std::size_t element_bytes, int ranks);
+
+/// Bytes of the longest array of a rank.
+std::size_t largest_array(const SweepSettings& settings, int ranks);
 
 /// One type with one op (nullptr where the collective takes none).
 struct Arithmetic {

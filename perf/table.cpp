@@ -100,7 +100,7 @@ std::string table_preamble(const MachineFacts& machine, const SweepSettings& set
 }
 
 std::string table_heading(const WorldFacts& world, const std::string& host) {
-  std::string text = fmt::format("#\n# {} ranks\n", world.ranks);
+  std::string text = fmt::format("#\n# {}, {} ranks\n", world.collective, world.ranks);
   for (std::size_t rank = 0; rank < world.places.size(); ++rank)
     text += fmt::format("#  Rank {:>2} Pid {:>6} on {} CPUs {}\n", rank, world.places[rank].pid,
                         host, join_cpus(world.places[rank].cpus));

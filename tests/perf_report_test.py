@@ -120,7 +120,8 @@ class TheReport(unittest.TestCase):
             self.assertEqual(row[2:5], ["f32", "sum", "-1"])
 
     def test_the_header_and_the_footer_tell_the_circumstances(self):
-        for text in ("# Host ", "# Topology: ", "# Pages ", "seed 3", "#  Rank  0 Pid", "# 3 ranks",
+        for text in ("# Host ", "# Topology: ", "# Pages ", "seed 3", "#  Rank  0 Pid",
+                     "# all_reduce, 3 ranks",
                      "# Side by side", "# Out of bounds values : 0 OK", "# Avg bus bandwidth    :",
                      "%limit: "):
             self.assertIn(text, self.table)
@@ -163,7 +164,7 @@ class TheOptions(unittest.TestCase):
                               check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(done.stdout.count("# Out of bounds values : 0 OK"), 1)
-        self.assertIn("\n# 2 ranks\n", done.stdout)
+        self.assertIn("\n# all_reduce, 2 ranks\n", done.stdout)
 
     def test_only_what_was_asked_for(self):
         _, document = sweep("--ranks", "2", "-R", "1", "--in-place", "yes", "-n", "7", "-w", "0",
@@ -199,6 +200,30 @@ class TheOptions(unittest.TestCase):
         self.assertEqual({line["collective"] for line in lines}, {"all_reduce"})
         for line in lines:
             self.assertGreater(float(line["time_us"]), 0)
+
+    def test_all_collectives_in_one_sweep(self):
+        table, document = sweep("all", "--ranks", "3", "-b", "8", "-e", "30K", "-f", "128",
+                                "-r", "1", "--budget", "20", "--seed", "5")
+        names = [world["collective"] for world in document["machine"]["worlds"]]
+        self.assertEqual(len(set(names)), 9)
+        self.assertEqual({row["collective"] for row in document["results"]}, set(names))
+        for row in document["results"]:
+            self.assertEqual(row["wrong"], 0, row)
+            blocks = 3 if row["collective"] in ("reduce_scatter", "all_gather", "gather", "scatter",
+                                                "all_to_all") else 1
+            self.assertEqual(row["bytes"], 4 * blocks * row["count"])
+            factor = {"all_reduce": 4 / 3, "broadcast": 1, "reduce": 1, "barrier": 0}
+            self.assertAlmostEqual(row["busbw_GBps"],
+                                   row["algbw_GBps"] * factor.get(row["collective"], 2 / 3),
+                                   delta=2e-4)
+            self.assertFalse(row["in_place"] and row["collective"] == "all_to_all")
+        for name in names:
+            self.assertIn(f"# {name}, 3 ranks", table)
+
+    def test_all_collectives_go_with_no_algorithm_of_one(self):
+        done = perf("all", "--ranks", "2", "--algo", "ring", *SMALL)
+        self.assertEqual(done.returncode, USAGE)
+        self.assertIn("--algo: 'ring' is one collective's", done.stderr)
 
     def test_what_does_not_fit_the_budget_is_said(self):
         _, document = sweep("--ranks", "3", "-b", "8", "-e", "4M", "-f", "2", "--budget", "0.5")
