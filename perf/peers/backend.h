@@ -7,6 +7,9 @@
 
 namespace tutti {
 
+/// What is measured. Of the last one a call is a message from rank 0 to rank 1 and one back.
+enum class Operation { kAllReduce, kBroadcast, kReduceScatter, kAllGather, kAllToAll, kPingPong };
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -17,8 +20,10 @@ class Backend {
   virtual std::byte* allocate(std::size_t bytes) = 0;
   virtual void give_back(std::byte* memory) = 0;
 
-  /// Sums `count` floats of `in` over all ranks into `out`.
-  virtual void all_reduce(const float* in, float* out, std::size_t count) = 0;
+  /// Makes one call on floats; sums where it combines, with root 0 where there is one. `count` is
+  /// that of a message, or of all ranks' blocks together. A broadcast goes from the root's `in` to
+  /// the others' `out`; every other call from `in` to `out`.
+  virtual void call(Operation operation, float* in, float* out, std::size_t count) = 0;
 };
 
 /// Joins the world of the library that the program is linked with.

@@ -5,8 +5,8 @@
 // Rank 0 reads commands and answers with a line each; between commands all ranks sleep, so that
 // many benches can take turns on one machine.
 //
-//   prepare KIND BYTES     arrays of memory KIND (page: ordinary, on small pages; reg: what the
-//                          library likes best), and a verified call   -> prepared WRONG
+//   prepare OPERATION KIND BYTES     arrays of memory KIND (page: ordinary, on small pages; reg:
+//                          what the library likes best), and a verified call   -> prepared WRONG
 //   turn SECONDS           a measurement that takes about that long   -> turn LOOP_US CALL_US CALLS
 //                                                                        SAMPLES LINE_NS LINE_NS
 //   release                a verified call, and the arrays go         -> released WRONG
@@ -48,19 +48,29 @@ enum class Action { kPrepare, kTurn, kRelease, kQuit };
 
 struct Command {
   Action action = Action::kQuit;
+  Operation operation = Operation::kAllReduce;
   bool registered = false;
   std::size_t bytes = 0;
   double seconds = 0;
 };
 
+Operation operation_named(const std::string& name) {
+  constexpr const char* kNames[] = {"all_reduce", "broadcast",  "reduce_scatter",
+                                    "all_gather", "all_to_all", "ping_pong"};
+  const auto found = std::find(std::begin(kNames), std::end(kNames), name);
+  if (found == std::end(kNames)) throw std::runtime_error("no operation is called " + name);
+  return static_cast<Operation>(found - kNames);
+}
+
 Command read_command() {
   Command command;
-  std::string line, word, kind;
+  std::string line, word, operation, kind;
   if (!std::getline(std::cin, line)) return command;
   std::istringstream words(line);
   words >> word;
-  if (word == "prepare" && words >> kind >> command.bytes) {
+  if (word == "prepare" && words >> operation >> kind >> command.bytes) {
     command.action = Action::kPrepare;
+    command.operation = operation_named(operation);
     command.registered = kind == "reg";
   } else if (word == "turn" && words >> command.seconds) {
     command.action = Action::kTurn;
@@ -150,7 +160,48 @@ class Bench {
     std::cout << std::endl;
   }
 
-  void call() { backend_.all_reduce(in_->floats(), out_->floats(), in_->count()); }
+  void call() { backend_.call(operation_, in_->floats(), out_->floats(), in_->count()); }
+
+  static float sum(int ranks, std::size_t i) {
+    float sum = 0;
+    for (int rank = 0; rank < ranks; ++rank) sum += input_value(rank, i);
+    return sum;
+  }
+
+  /// Elements that a call leaves in this rank's output.
+  std::size_t results() const {
+    const bool idle =
+        operation_ == Operation::kBroadcast ? backend_.rank() == 0 : backend_.rank() > 1;
+    switch (operation_) {
+      case Operation::kReduceScatter:
+        return in_->count() / static_cast<std::size_t>(backend_.ranks());
+      case Operation::kBroadcast:
+      case Operation::kPingPong:
+        return idle ? 0 : in_->count();
+      default:
+        return in_->count();
+    }
+  }
+
+  float expected(std::size_t i) const {
+    const std::size_t block = in_->count() / static_cast<std::size_t>(backend_.ranks());
+    const std::size_t own = block * static_cast<std::size_t>(backend_.rank());
+    switch (operation_) {
+      case Operation::kAllReduce:
+        return sum(backend_.ranks(), i);
+      case Operation::kBroadcast:
+        return input_value(0, i);
+      case Operation::kReduceScatter:
+        return sum(backend_.ranks(), own + i);
+      case Operation::kAllGather:
+        return input_value(static_cast<int>(i / block), i % block);
+      case Operation::kAllToAll:
+        return input_value(static_cast<int>(i / block), own + i % block);
+      case Operation::kPingPong:
+        return input_value(1 - backend_.rank(), i);
+    }
+    return 0;
+  }
 
   /// One call into an output full of junk; the wrong elements of all ranks.
   double verified_call() {
@@ -158,11 +209,7 @@ class Bench {
     board_.meet();
     call();
     double wrong = 0;
-    for (std::size_t i = 0; i < out_->count(); ++i) {
-      float sum = 0;
-      for (int rank = 0; rank < backend_.ranks(); ++rank) sum += input_value(rank, i);
-      wrong += out_->floats()[i] != sum ? 1 : 0;
-    }
+    for (std::size_t i = 0; i < results(); ++i) wrong += out_->floats()[i] != expected(i) ? 1 : 0;
     const std::vector<double> by_rank = board_.gather(wrong);
     wrong = 0;
     for (const double here : by_rank) wrong += here;
@@ -170,6 +217,7 @@ class Bench {
   }
 
   void prepare(const Command& command) {
+    operation_ = command.operation;
     in_.emplace(backend_, command.registered, command.bytes);
     out_.emplace(backend_, command.registered, command.bytes);
     for (std::size_t i = 0; i < in_->count(); ++i)
@@ -234,6 +282,7 @@ class Bench {
   Backend& backend_;
   Board board_;
   const CpuList cpus_{0, 1};  // between which the line is passed
+  Operation operation_ = Operation::kAllReduce;
   std::optional<Array> in_, out_;
 };
 

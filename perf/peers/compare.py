@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tutti beside Open MPI and MPICH: all_reduce of f32 sums, out of place, on this machine.
+"""Tutti beside Open MPI and MPICH: calls on f32, sums, out of place, on this machine.
 
 All libraries' ranks are started once and sleep; then, size by size and round by round, each is
 measured for a moment in shuffled order by the same code (bench.cpp). Every measurement carries the
@@ -19,8 +19,9 @@ import tempfile
 from launches import LAUNCHES
 
 SIZES = [8, 1 << 10, 64 << 10, 1 << 20, 16 << 20, 64 << 20]
+OPERATIONS = ["all_reduce", "broadcast", "reduce_scatter", "all_gather", "all_to_all", "ping_pong"]
 FAR_FROM_NS = 220  # as in perf/line_probe.cpp
-FIELDS = ["ranks", "library", "settings", "memory", "bytes", "round", "loop_us", "call_us", "calls",
+FIELDS = ["operation", "ranks", "library", "settings", "memory", "bytes", "round", "loop_us", "call_us", "calls",
           "samples", "line_before_ns", "line_after_ns", "state"]
 
 
@@ -66,14 +67,14 @@ def state_of(before, after):
     return states.pop() if len(states) == 1 else "mixed" if states else "-"
 
 
-def measure_kind(bench, kind, bytes_, ranks, round_, seconds):
+def measure_kind(bench, operation, kind, bytes_, ranks, round_, seconds):
     """One measurement of one kind of memory, verified before and after."""
-    wrong = bench.ask(f"prepare {kind} {bytes_}", "prepared")[0]
+    wrong = bench.ask(f"prepare {operation} {kind} {bytes_}", "prepared")[0]
     loop, call, calls, samples, before, after = bench.ask(f"turn {seconds}", "turn")
     wrong += bench.ask("release", "released")[0]
     if wrong:
-        raise BenchFailed(f"{bench.name}: {wrong:.0f} wrong elements of {bytes_} bytes")
-    values = [ranks, bench.library, bench.name, kind, bytes_, round_, loop, call, int(calls),
+        raise BenchFailed(f"{bench.name}: {operation}: {wrong:.0f} wrong elements of {bytes_} bytes")
+    values = [operation, ranks, bench.library, bench.name, kind, bytes_, round_, loop, call, int(calls),
               int(samples), before, after, state_of(before, after)]
     return dict(zip(FIELDS, values))
 
@@ -85,15 +86,18 @@ def measure_ranks(ranks, arguments, cores):
     try:
         for name in arguments.launches:
             benches.append(Bench(name, ranks, cores, arguments.build, arguments.benches))
-        for bytes_ in arguments.sizes:
-            turns = [(bench, kind) for bench in benches for kind in bench.kinds]
-            for round_ in range(arguments.rounds):
-                random.shuffle(turns)
-                for bench, kind in turns:
-                    rows.append(measure_kind(bench, kind, bytes_, ranks, round_, arguments.turn))
-                if sys.stderr.isatty():
-                    print(f"\r{ranks} ranks, {bytes_} B, round {round_ + 1} ", end="",
-                          file=sys.stderr)
+        turns = [(bench, kind) for bench in benches for kind in bench.kinds]
+        for operation in arguments.operations:
+            for bytes_ in arguments.sizes:
+                whole = max(bytes_, 4 * ranks) // (4 * ranks) * (4 * ranks)
+                for round_ in range(arguments.rounds):
+                    random.shuffle(turns)
+                    for bench, kind in turns:
+                        rows.append(measure_kind(bench, operation, kind, whole, ranks, round_,
+                                                 arguments.turn))
+                    if sys.stderr.isatty():
+                        print(f"\r{operation}, {ranks} ranks, {bytes_} B, round {round_ + 1} ",
+                              end="", file=sys.stderr)
     finally:
         for bench in benches:
             bench.close()
@@ -137,8 +141,9 @@ def ratio_text(peer, own):
     return f"{peer.median / own.median:.2f}" if peer and own else "-"
 
 
-def print_table(rows, ranks, state, figure, title):
-    mine = [row for row in rows if row["ranks"] == ranks and row["state"] == state]
+def print_table(rows, operation, ranks, state, figure, title):
+    mine = [row for row in rows if row["operation"] == operation and row["ranks"] == ranks
+            and row["state"] == state]
     if not mine:
         return
     heads = ["size", "Tutti reg", "Tutti page", "Open MPI, best", "MPICH", "OMPI/reg", "OMPI/page"]
@@ -152,7 +157,7 @@ def print_table(rows, ranks, state, figure, title):
         cells = [cell.text() if cell else "-" for cell in (registered, pageable, open_mpi, mpich)]
         lines.append([size_text(bytes_), *cells, ratio_text(open_mpi, registered),
                       ratio_text(open_mpi, pageable)])
-    print(f"\n{ranks} ranks, {state}: {title}, us: median [least-greatest]; ratios above 1: Tutti"
+    print(f"\n{operation}, {ranks} ranks, {state}: {title}, us: median [least-greatest]; ratios above 1: Tutti"
           " is faster")
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     for line in lines:
@@ -173,6 +178,8 @@ def parse_arguments():
     parser.add_argument("--build", required=True, help="where the tutti program is")
     parser.add_argument("--benches", required=True, help="where the benchmarks are")
     parser.add_argument("--ranks", type=numbers, default=[2, 4, 8], metavar="N,…")
+    parser.add_argument("--operations", type=lambda text: text.split(","), default=["all_reduce"],
+                        metavar="NAME,…", help="among " + ", ".join(OPERATIONS) + "; or all")
     parser.add_argument("--sizes", type=numbers, default=SIZES, metavar="BYTES,…",
                         help="multiples of 4; K and M are 1024-based")
     parser.add_argument("--rounds", type=int, default=7, help="measurements of each cell (7)")
@@ -182,6 +189,11 @@ def parse_arguments():
                         metavar="NAME,…", help="among " + ", ".join(LAUNCHES))
     parser.add_argument("--csv", default="", help="all measurements (BENCHES/peers.csv)")
     arguments = parser.parse_args()
+    if arguments.operations == ["all"]:
+        arguments.operations = OPERATIONS
+    for name in arguments.operations:
+        if name not in OPERATIONS:
+            parser.error(f"--operations: '{name}' is not one of {', '.join(OPERATIONS)}")
     for name in arguments.launches:
         if name not in LAUNCHES:
             parser.error(f"--launches: '{name}' is not one of {', '.join(LAUNCHES)}")
@@ -194,9 +206,10 @@ def main():
     rows = []
     for ranks in arguments.ranks:
         rows += measure_ranks(ranks, arguments, cores)
-        for state in ("near", "far", "-"):
-            print_table(rows, ranks, state, "loop_us", "back to back")
-            print_table(rows, ranks, state, "call_us", "per call")
+        for operation in arguments.operations:
+            for state in ("near", "far", "-"):
+                print_table(rows, operation, ranks, state, "loop_us", "back to back")
+                print_table(rows, operation, ranks, state, "call_us", "per call")
     path = arguments.csv or os.path.join(arguments.benches, "peers.csv")
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, FIELDS)

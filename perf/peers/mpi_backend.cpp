@@ -28,8 +28,31 @@ class MpiBackend : public Backend {
 
   void give_back(std::byte* memory) override { MPI_Free_mem(memory); }
 
-  void all_reduce(const float* in, float* out, std::size_t count) override {
-    MPI_Allreduce(in, out, static_cast<int>(count), MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD);
+  void call(Operation operation, float* in, float* out, std::size_t count) override {
+    const int all = static_cast<int>(count), block = all / ranks_;
+    const MPI_Comm world = MPI_COMM_WORLD;
+    switch (operation) {
+      case Operation::kAllReduce:
+        MPI_Allreduce(in, out, all, MPI_FLOAT, MPI_SUM, world);
+        break;
+      case Operation::kBroadcast:
+        MPI_Bcast(rank_ == 0 ? in : out, all, MPI_FLOAT, 0, world);
+        break;
+      case Operation::kReduceScatter:
+        MPI_Reduce_scatter_block(in, out, block, MPI_FLOAT, MPI_SUM, world);
+        break;
+      case Operation::kAllGather:
+        MPI_Allgather(in, block, MPI_FLOAT, out, block, MPI_FLOAT, world);
+        break;
+      case Operation::kAllToAll:
+        MPI_Alltoall(in, block, MPI_FLOAT, out, block, MPI_FLOAT, world);
+        break;
+      case Operation::kPingPong:
+        if (rank_ == 0) MPI_Send(in, all, MPI_FLOAT, 1, 0, world);
+        if (rank_ < 2) MPI_Recv(out, all, MPI_FLOAT, 1 - rank_, 0, world, MPI_STATUS_IGNORE);
+        if (rank_ == 1) MPI_Send(in, all, MPI_FLOAT, 0, 0, world);
+        break;
+    }
   }
 
  private:

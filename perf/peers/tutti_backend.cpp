@@ -29,8 +29,25 @@ class TuttiBackend : public Backend {
 
   void give_back(std::byte* memory) override { require(tutti_free(memory, comm_)); }
 
-  void all_reduce(const float* in, float* out, std::size_t count) override {
-    require(tutti_all_reduce(in, out, count, TUTTI_F32, TUTTI_SUM, comm_, nullptr));
+  void call(Operation operation, float* in, float* out, std::size_t count) override {
+    const std::size_t block = count / static_cast<std::size_t>(ranks_);
+    float* const own = rank_ == 0 ? in : out;
+    switch (operation) {
+      case Operation::kAllReduce:
+        return require(tutti_all_reduce(in, out, count, TUTTI_F32, TUTTI_SUM, comm_, nullptr));
+      case Operation::kBroadcast:
+        return require(tutti_broadcast(own, own, count, TUTTI_F32, 0, comm_, nullptr));
+      case Operation::kReduceScatter:
+        return require(tutti_reduce_scatter(in, out, block, TUTTI_F32, TUTTI_SUM, comm_, nullptr));
+      case Operation::kAllGather:
+        return require(tutti_all_gather(in, out, block, TUTTI_F32, comm_, nullptr));
+      case Operation::kAllToAll:
+        return require(tutti_all_to_all(in, out, block, TUTTI_F32, comm_, nullptr));
+      case Operation::kPingPong:
+        if (rank_ == 0) require(tutti_send(in, count, TUTTI_F32, 1, comm_, nullptr));
+        if (rank_ < 2) require(tutti_recv(out, count, TUTTI_F32, 1 - rank_, comm_, nullptr));
+        if (rank_ == 1) require(tutti_send(in, count, TUTTI_F32, 0, comm_, nullptr));
+    }
   }
 
  private:
