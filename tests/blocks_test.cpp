@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "collectives/algorithms.h"
+#include "tests/any_call.h"
 #include "tests/catch.h"
 #include "tests/ranks.h"
 #include "tests/settings.h"
@@ -40,28 +41,8 @@ struct Case {
 tutti_status run(const Case& c, const void* send, void* recv, tutti_comm* comm) {
   tutti_options options = TUTTI_OPTIONS_INIT;
   options.algorithm = c.algorithm.c_str();
-  constexpr tutti_dtype kType = TUTTI_I32;
-  switch (c.collective) {
-    case Collective::kAllReduce:
-      return tutti_all_reduce(send, recv, c.count, kType, TUTTI_SUM, comm, &options);
-    case Collective::kBroadcast:
-      return tutti_broadcast(send, recv, c.count, kType, c.root, comm, &options);
-    case Collective::kBarrier:
-      return tutti_barrier(comm, &options);
-    case Collective::kReduce:
-      return tutti_reduce(send, recv, c.count, kType, TUTTI_SUM, c.root, comm, &options);
-    case Collective::kReduceScatter:
-      return tutti_reduce_scatter(send, recv, c.count, kType, TUTTI_SUM, comm, &options);
-    case Collective::kAllGather:
-      return tutti_all_gather(send, recv, c.count, kType, comm, &options);
-    case Collective::kGather:
-      return tutti_gather(send, recv, c.count, kType, c.root, comm, &options);
-    case Collective::kScatter:
-      return tutti_scatter(send, recv, c.count, kType, c.root, comm, &options);
-    case Collective::kAllToAll:
-      return tutti_all_to_all(send, recv, c.count, kType, comm, &options);
-  }
-  return TUTTI_INTERNAL;
+  const AnyCall call{.collective = c.collective, .count = c.count, .root = c.root};
+  return call.make(send, recv, comm, &options);
 }
 
 std::int32_t sum_of(const Case& c, std::size_t e) {

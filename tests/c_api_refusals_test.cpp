@@ -29,9 +29,18 @@ struct NamedCall {
   std::function<tutti_status(tutti_comm*)> call;
 };
 
+/// For the send whose receive comes in the next row.
+tutti_options with_request() {
+  static tutti_request* request = nullptr;
+  tutti_options options = TUTTI_OPTIONS_INIT;
+  options.request = &request;
+  return options;
+}
+
 /// Every call that takes a communicator, with arguments that are right.
 const std::vector<NamedCall>& all_calls() {
-  static float value = 1;
+  static float value = 1, other = 1;
+  static tutti_comm* child = nullptr;
   static std::int32_t number = 0;
   static void* pointer = nullptr;
   static tutti_op op = 0;
@@ -51,6 +60,40 @@ const std::vector<NamedCall>& all_calls() {
       {"broadcast",
        [](tutti_comm* c) { return tutti_broadcast(&value, &value, 1, TUTTI_F32, 0, c, nullptr); }},
       {"barrier", [](tutti_comm* c) { return tutti_barrier(c, nullptr); }},
+      {"reduce",
+       [](tutti_comm* c) {
+         return tutti_reduce(&value, &value, 1, TUTTI_F32, TUTTI_SUM, 0, c, nullptr);
+       }},
+      {"reduce_scatter",
+       [](tutti_comm* c) {
+         return tutti_reduce_scatter(&value, &value, 1, TUTTI_F32, TUTTI_SUM, c, nullptr);
+       }},
+      {"all_gather",
+       [](tutti_comm* c) { return tutti_all_gather(&value, &value, 1, TUTTI_F32, c, nullptr); }},
+      {"gather",
+       [](tutti_comm* c) { return tutti_gather(&value, &value, 1, TUTTI_F32, 0, c, nullptr); }},
+      {"scatter",
+       [](tutti_comm* c) { return tutti_scatter(&value, &value, 1, TUTTI_F32, 0, c, nullptr); }},
+      {"all_to_all",
+       [](tutti_comm* c) { return tutti_all_to_all(&value, &other, 1, TUTTI_F32, c, nullptr); }},
+      {"send_recv",
+       [](tutti_comm* c) {
+         return tutti_send_recv(&value, 1, 0, &other, 1, 0, TUTTI_F32, c, nullptr);
+       }},
+      {"send",
+       [](tutti_comm* c) {
+         const tutti_options options = with_request();
+         return tutti_send(&value, 1, TUTTI_F32, 0, c, &options);
+       }},
+      {"recv", [](tutti_comm* c) { return tutti_recv(&other, 1, TUTTI_F32, 0, c, nullptr); }},
+      {"comm_split", [](tutti_comm* c) { return tutti_comm_split(&child, TUTTI_NO_COLOUR, 0, c); }},
+      {"comm_duplicate",
+       [](tutti_comm* c) {
+         const tutti_status status = tutti_comm_duplicate(&child, c);
+         return status == TUTTI_OK ? tutti_comm_free(child) : status;
+       }},
+      {"group_start", [](tutti_comm* c) { return tutti_group_start(c); }},
+      {"group_end", [](tutti_comm* c) { return tutti_group_end(c, nullptr); }},
       {"candidate",
        [](tutti_comm* c) {
          return tutti_candidate(TUTTI_ALL_REDUCE, 1, TUTTI_F32, TUTTI_SUM, c, 0, &info);

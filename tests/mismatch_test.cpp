@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "collectives/algorithms.h"
+#include "tests/any_call.h"
 #include "tests/catch.h"
 #include "tests/kernel_operands.h"
 #include "tests/ranks.h"
@@ -18,56 +19,20 @@ namespace {
 
 std::string error_of(const tutti_comm* comm) { return tutti_error_text(comm); }
 
-/// One call of any collective.
-struct AnyCall {
-  Collective collective = Collective::kAllReduce;
-  std::size_t count = 1;
-  tutti_dtype dtype = TUTTI_I32;
-  tutti_op op = TUTTI_SUM;
-  int root = 0;
+/// A call, and how it is made.
+struct Drawn : AnyCall {
   const char* algorithm = nullptr;
   bool request = false;
 
-  tutti_status make(tutti_comm* comm, std::byte* send, std::byte* recv) const;
-};
-
-tutti_status AnyCall::make(tutti_comm* comm, std::byte* send, std::byte* recv) const {
-  tutti_request* pending = nullptr;
-  tutti_options o = TUTTI_OPTIONS_INIT;
-  o.algorithm = algorithm;
-  if (request) o.request = &pending;
-  tutti_status status = TUTTI_INTERNAL;
-  switch (collective) {
-    case Collective::kAllReduce:
-      status = tutti_all_reduce(send, recv, count, dtype, op, comm, &o);
-      break;
-    case Collective::kBroadcast:
-      status = tutti_broadcast(send, recv, count, dtype, root, comm, &o);
-      break;
-    case Collective::kBarrier:
-      status = tutti_barrier(comm, &o);
-      break;
-    case Collective::kReduce:
-      status = tutti_reduce(send, recv, count, dtype, op, root, comm, &o);
-      break;
-    case Collective::kReduceScatter:
-      status = tutti_reduce_scatter(send, recv, count, dtype, op, comm, &o);
-      break;
-    case Collective::kAllGather:
-      status = tutti_all_gather(send, recv, count, dtype, comm, &o);
-      break;
-    case Collective::kGather:
-      status = tutti_gather(send, recv, count, dtype, root, comm, &o);
-      break;
-    case Collective::kScatter:
-      status = tutti_scatter(send, recv, count, dtype, root, comm, &o);
-      break;
-    case Collective::kAllToAll:
-      status = tutti_all_to_all(send, recv, count, dtype, comm, &o);
-      break;
+  tutti_status make(tutti_comm* comm, std::byte* send, std::byte* recv) const {
+    tutti_request* pending = nullptr;
+    tutti_options options = TUTTI_OPTIONS_INIT;
+    options.algorithm = algorithm;
+    if (request) options.request = &pending;
+    const tutti_status status = AnyCall::make(send, recv, comm, &options);
+    return pending == nullptr ? status : tutti_wait(pending);
   }
-  return pending == nullptr ? status : tutti_wait(pending);
-}
+};
 
 /// Draws calls, and what may be wrong with them.
 class Draw {
@@ -76,8 +41,8 @@ class Draw {
 
   std::size_t below(std::size_t n) { return random_() % n; }
 
-  AnyCall call() {
-    AnyCall c;
+  Drawn call() {
+    Drawn c;
     c.collective = static_cast<Collective>(below(kCollectives));
     c.count = count();
     c.dtype = pick(kDtypes);
@@ -89,11 +54,11 @@ class Draw {
   }
 
   /// The call with one thing changed that all ranks must agree on.
-  AnyCall spoiled(const AnyCall& right) {
+  Drawn spoiled(const Drawn& right) {
     const CollectiveTraits& traits = traits_of(right.collective);
     const bool has_data = traits.output != Extent::kNone;
     for (;;) {
-      AnyCall wrong = right;
+      Drawn wrong = right;
       switch (below(7)) {
         case 0:
           wrong.collective = static_cast<Collective>(below(kCollectives));
@@ -152,7 +117,7 @@ class Draw {
 /// Every rank must end with TUTTI_MISMATCH, naming two ranks, and its data must hold no wrong byte.
 struct Quarrel {
   int ranks = 2, wrong_rank = 0;
-  std::vector<AnyCall> right, wrong;
+  std::vector<Drawn> right, wrong;
 };
 
 Quarrel draw_quarrel(std::uint64_t seed) {
@@ -163,8 +128,8 @@ Quarrel draw_quarrel(std::uint64_t seed) {
   q.wrong_rank = static_cast<int>(draw.below(static_cast<std::size_t>(q.ranks)));
   for (std::size_t before = draw.below(3); before > 0; --before) q.right.push_back(draw.call());
   q.wrong = q.right;
-  const AnyCall call = draw.call();
-  const AnyCall other = draw.spoiled(call);
+  const Drawn call = draw.call();
+  const Drawn other = draw.spoiled(call);
   q.right.push_back(call);
   q.wrong.push_back(other);
   if (draw.below(3) == 0) {  // only the order differs
@@ -185,7 +150,7 @@ void quarrel(const Quarrel& q, const tutti_config& given) {
   recv.resize(bytes);
   tutti_status status = TUTTI_OK;
   std::string text;
-  for (const AnyCall& call : config.rank == q.wrong_rank ? q.wrong : q.right) {
+  for (const Drawn& call : config.rank == q.wrong_rank ? q.wrong : q.right) {
     if (status == TUTTI_OK) status = call.make(comm, send.data(), recv.data());
   }
   if (status == TUTTI_OK) status = tutti_barrier(comm, nullptr);

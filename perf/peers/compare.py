@@ -21,7 +21,8 @@ from launches import LAUNCHES
 SIZES = [8, 1 << 10, 64 << 10, 1 << 20, 16 << 20, 64 << 20]
 OPERATIONS = ["all_reduce", "broadcast", "reduce_scatter", "all_gather", "all_to_all", "ping_pong"]
 FAR_FROM_NS = 220  # as in perf/line_probe.cpp
-FIELDS = ["operation", "ranks", "library", "settings", "memory", "bytes", "round", "loop_us", "call_us", "calls",
+FIELDS = ["operation", "ranks", "library",
+          "settings", "memory", "bytes", "round", "loop_us", "call_us", "calls",
           "samples", "line_before_ns", "line_after_ns", "state"]
 
 
@@ -73,9 +74,9 @@ def measure_kind(bench, operation, kind, bytes_, ranks, round_, seconds):
     loop, call, calls, samples, before, after = bench.ask(f"turn {seconds}", "turn")
     wrong += bench.ask("release", "released")[0]
     if wrong:
-        raise BenchFailed(f"{bench.name}: {operation}: {wrong:.0f} wrong elements of {bytes_} bytes")
-    values = [operation, ranks, bench.library, bench.name, kind, bytes_, round_, loop, call, int(calls),
-              int(samples), before, after, state_of(before, after)]
+        raise BenchFailed(f"{bench.name}: {operation}: {wrong:.0f} wrong elements of {bytes_} B")
+    values = [operation, ranks, bench.library, bench.name, kind, bytes_, round_, loop, call,
+              int(calls), int(samples), before, after, state_of(before, after)]
     return dict(zip(FIELDS, values))
 
 
@@ -157,8 +158,8 @@ def print_table(rows, operation, ranks, state, figure, title):
         cells = [cell.text() if cell else "-" for cell in (registered, pageable, open_mpi, mpich)]
         lines.append([size_text(bytes_), *cells, ratio_text(open_mpi, registered),
                       ratio_text(open_mpi, pageable)])
-    print(f"\n{operation}, {ranks} ranks, {state}: {title}, us: median [least-greatest]; ratios above 1: Tutti"
-          " is faster")
+    print(f"\n{operation}, {ranks} ranks, {state}: {title}, us: median [least-greatest]; "
+          "ratios above 1: Tutti is faster")
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     for line in lines:
         print("  ".join(text.rjust(width) for text, width in zip(line, widths)))
