@@ -82,33 +82,14 @@ void Communicator::require_usable() const {
   if (failure_) throw *failure_;
 }
 
-/// Does what may fail. Once `began`, peers are in the same call: they must not wait for this rank.
-template <typename Body>
-void Communicator::guarded(bool& began, Body body) {
-  require_usable();
-  try {
-    body();
-  } catch (const Error& e) {
-    if (began) fail(e);  // else the caller is refused, and may try again
-    throw;
-  } catch (const std::bad_alloc&) {
-    fail(out_of_memory_);
-    throw out_of_memory_;
-  } catch (const std::exception& e) {
-    fail(Error(TUTTI_INTERNAL, e.what()));
-    throw *failure_;
-  }
-}
-
 void Communicator::run(const Call& call) {
   bool began = false;
   guarded(began, [&] {
-    const bool same = last_ != nullptr && last_->key == call.key && last_->forced == call.algorithm;
-    if (!same) last_ = launch_for(call).get();
+    const Launch& launch = *launch_for(call);
     began = true;
-    const CallRecord record = next_record(*last_);
+    const CallRecord record = next_record(launch);
     transport_->publish(record);
-    executor_.start(*last_, call.buffers, record, call.timeout.value_or(default_timeout_));
+    executor_.start(launch, call.buffers, record, call.timeout.value_or(default_timeout_));
     while (!executor_.advance()) {
       bool moved = executor_.moved();
       if (family_->any()) {
@@ -140,6 +121,7 @@ std::unique_ptr<Request> Communicator::prepare(const Call& call) {
   guarded(began, [&] {
     Part& part = request->parts.emplace_back();
     part.launch = launch_for(call);
+    part.record = part.launch->record;
     part.buffers = call.buffers;
     part.timeout = call.timeout.value_or(default_timeout_);
   });
@@ -177,7 +159,7 @@ void Communicator::start(Request& request) {
     const auto lock = family_->lock();
     for (Part& part : request.parts) {
       if (part.launch) {
-        part.record = next_record(*part.launch);
+        part.record.sequence = ++sequence_;
         part.record.hash = hash_of_request_turn(part.launch->record.hash, sequence_);
         transport_->publish(part.record);
       } else {
@@ -203,8 +185,11 @@ void Communicator::wait(Request& request) {
 /// Moves what can move. True if the request is complete.
 bool Communicator::look(const Request& request) {
   const auto lock = family_->lock();
-  if (!request.complete() && family_->advance()) transport_->busy();
-  return request.complete();
+  if (request.complete()) return true;
+  const bool moved = in_flight_.advance();
+  if (request.complete()) return true;
+  if (family_->advance(&in_flight_) || moved) transport_->busy();
+  return false;
 }
 
 void Communicator::pause() {
@@ -220,16 +205,11 @@ void Communicator::settle(const Request& request) {
   throw *request.failure;
 }
 
-std::size_t Communicator::in_flight() const {
-  const auto lock = family_->lock();
-  return in_flight_.count();
-}
-
 std::optional<Error> Communicator::unseen_failure() {
   return failure_ ? std::nullopt : transport_->fault();
 }
 
-const std::shared_ptr<const Launch>& Communicator::launch_for(const Call& call) {
+const std::shared_ptr<const Launch>& Communicator::find_launch(const Call& call) {
   const auto [first, last] = launches_.equal_range(call.key);
   for (auto found = first; found != last; ++found) {
     if (found->second->forced == call.algorithm) return found->second;
@@ -242,10 +222,7 @@ const std::shared_ptr<const Launch>& Communicator::launch_for(const Call& call) 
     record.sequence = sequence_ + 1;  // the call that is about to run
     std::fprintf(stderr, "tutti: %s: %s\n", describe(record).c_str(), variant.name().c_str());
   }
-  if (launches_.size() >= kMaxLaunches) {
-    last_ = nullptr;
-    launches_.clear();
-  }
+  if (launches_.size() >= kMaxLaunches) launches_.clear();
   return launches_.emplace(call.key, std::move(launch))->second;
 }
 

@@ -3,8 +3,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <map>
 #include <memory>
+#include <new>
 #include <optional>
 #include <set>
 #include <span>
@@ -72,15 +74,19 @@ class Communicator {
   void wait(Request& request);
   /// Passes some time while none of several requests is complete.
   void pause();
-  /// Parts of requests in flight.
-  std::size_t in_flight() const;
+  /// Whether no call has failed so far that makes all later ones fail.
+  bool is_usable() const { return !failure_; }
 
-  /// From now on calls and messages are collected instead, until end_group() gives them as one
-  /// request, in which small calls of a kind are fused.
+  /// From now on calls and messages are collected instead. At the end they are one request, in
+  /// which small calls of a kind are fused.
   void begin_group();
-  bool in_group() const { return group_ != nullptr; }
-  void add_to_group(std::unique_ptr<Request> request);
-  std::unique_ptr<Request> end_group();
+  bool in_group() const { return in_group_; }
+  void add_to_group(const Call& call);
+  void add_to_group(std::span<const Transfer> transfers,
+                    std::optional<std::chrono::milliseconds> timeout);
+  /// Ends the group, and runs its calls to their ends or prepares them.
+  void run_group();
+  std::unique_ptr<Request> prepare_group();
 
   /// What the next call would throw, if no call has thrown it yet.
   std::optional<Error> unseen_failure();
@@ -115,13 +121,22 @@ class Communicator {
     std::uint64_t scalar;
   };
 
-  const std::shared_ptr<const Launch>& launch_for(const Call& call);
+  /// Mostly the last one.
+  const std::shared_ptr<const Launch>& launch_for(const Call& call) {
+    if (last_ == nullptr || last_->key != call.key || last_->forced != call.algorithm)
+      last_ = find_launch(call);
+    return last_;
+  }
+  const std::shared_ptr<const Launch>& find_launch(const Call& call);
   void fill(Request& request, std::span<const Transfer> transfers,
             std::optional<std::chrono::milliseconds> timeout) const;
   CallRecord next_record(const Launch& launch);
   void all_gather(std::span<const std::uint64_t> own, std::span<std::uint64_t> all);
   std::vector<ChannelOffer> exchange_offers(int size);
-  Part fuse(std::span<Part> calls);
+  static std::size_t fusible(std::span<const GroupCall> calls);
+  void fuse(std::span<const GroupCall> calls, Part& part);
+  void fill_from_group(Request& request);
+  void end_group(Request& request);
   bool look(const Request& request);
   void settle(const Request& request);
   template <typename Body>
@@ -146,18 +161,40 @@ class Communicator {
   Executor executor_;
   std::uint64_t sequence_ = 0;   // of the calls that all ranks make
   std::uint64_t transfers_ = 0;  // sent or received
-  const Launch* last_ = nullptr;
   // Shared: with requests that have been prepared.
+  std::shared_ptr<const Launch> last_;
   std::unordered_multimap<CallKey, std::shared_ptr<const Launch>, KeyHash> launches_;
   std::unordered_map<ChoiceKey, Choice, KeyHash> choices_;
   std::set<std::string> names_;  // of candidates; their addresses stay
   std::map<tutti_op, PreScaled> pre_scaled_;
   std::uint64_t ops_created_ = 0;
   std::optional<Error> failure_;
-  std::unique_ptr<Request> group_;  // null: none is open
-  Request blocking_;                // of the messages that are waited for at once
+  bool in_group_ = false;
+  std::vector<GroupCall> group_;
+  std::vector<std::shared_ptr<const Launch>> group_launches_;
+  std::vector<Transfer> group_transfers_;
+  // Of messages and groups that are waited for at once. They keep their memory.
+  Request blocking_, grouped_;
 
   InFlight in_flight_;  // guarded by family_'s lock
 };
+
+/// Does what may fail. Once `began`, peers are in the same call: they must not wait for this rank.
+template <typename Body>
+void Communicator::guarded(bool& began, Body body) {
+  require_usable();
+  try {
+    body();
+  } catch (const Error& e) {
+    if (began) fail(e);  // else the caller is refused, and may try again
+    throw;
+  } catch (const std::bad_alloc&) {
+    fail(out_of_memory_);
+    throw out_of_memory_;
+  } catch (const std::exception& e) {
+    fail(Error(TUTTI_INTERNAL, e.what()));
+    throw *failure_;
+  }
+}
 
 }  // namespace tutti

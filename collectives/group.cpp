@@ -1,6 +1,5 @@
 // Groups of calls: collected, fused where they are small and of a kind, and given as one request.
-#include <cassert>
-#include <utility>
+#include <algorithm>
 
 #include "collectives/communicator.h"
 
@@ -12,73 +11,140 @@ namespace {
 constexpr std::size_t kFusedCallBytes = 4096;
 constexpr std::size_t kFusedBytes = std::size_t{64} << 10;
 
-std::size_t bytes_of(const Part& part) {
-  return part.launch->key.count * part.launch->element_bytes;
+std::size_t bytes_of(const GroupCall& call) {
+  return call.launch->key.count * call.launch->element_bytes;
 }
 
-bool is_small(const Part& part) {
-  return part.launch && part.launch->key.collective == Collective::kAllReduce &&
-         bytes_of(part) <= kFusedCallBytes;
+bool is_small(const GroupCall& call) {
+  return call.launch && call.launch->key.collective == Collective::kAllReduce &&
+         bytes_of(call) <= kFusedCallBytes;
 }
 
 /// Whether two calls combine elements in the same way.
-bool of_a_kind(const Part& a, const Part& b) {
-  return a.launch->key.dtype == b.launch->key.dtype && a.launch->key.op == b.launch->key.op &&
-         a.launch->forced == b.launch->forced && a.timeout == b.timeout;
+bool of_a_kind(const GroupCall& a, const GroupCall& b) {
+  return a.launch == b.launch ||
+         (a.launch->key.dtype == b.launch->key.dtype && a.launch->key.op == b.launch->key.op &&
+          a.launch->forced == b.launch->forced && a.timeout == b.timeout);
 }
 
 }  // namespace
 
 void Communicator::begin_group() {
   require_usable();
-  group_ = std::make_unique<Request>();
+  in_group_ = true;
 }
 
-void Communicator::add_to_group(std::unique_ptr<Request> request) {
-  for (Part& part : request->parts) group_->parts.push_back(std::move(part));
+void Communicator::add_to_group(const Call& call) {
+  bool began = false;
+  guarded(began, [&] {
+    const auto& launch = launch_for(call);
+    // Calls of a kind follow each other: one of them keeps the launch for all.
+    if (group_launches_.empty() || group_launches_.back() != launch)
+      group_launches_.push_back(launch);
+    group_.push_back({.launch = launch.get(),
+                      .kept = group_launches_.size() - 1,
+                      .buffers = call.buffers,
+                      .timeout = call.timeout.value_or(default_timeout_)});
+  });
 }
 
-/// All ranks make the same calls, so all fuse the same ones.
-Part Communicator::fuse(std::span<Part> calls) {
-  auto fused = std::make_unique<Fused>();
+void Communicator::add_to_group(std::span<const Transfer> transfers,
+                                std::optional<std::chrono::milliseconds> timeout) {
+  require_usable();
+  for (const Transfer& transfer : transfers) {
+    group_transfers_.push_back(transfer);
+    group_.push_back(
+        {.kept = group_transfers_.size() - 1, .timeout = timeout.value_or(default_timeout_)});
+  }
+}
+
+/// All ranks make the same calls, so all fuse the same ones. A part that has fused calls before
+/// keeps its memory.
+void Communicator::fuse(std::span<const GroupCall> calls, Part& part) {
+  if (!part.fused) part.fused = std::make_unique<Fused>();
+  Fused& fused = *part.fused;
+  fused.calls.clear();
   std::size_t count = 0, bytes = 0;
-  for (const Part& call : calls) {
+  for (const GroupCall& call : calls) {
     count += call.launch->key.count;
     bytes += bytes_of(call);
-    fused->calls.push_back(call.buffers);
-    fused->bytes.push_back(bytes_of(call));
+    fused.calls.push_back({call.buffers, bytes_of(call)});
   }
-  fused->vector.resize(bytes);
+  fused.vector.resize(bytes);
   Call all{.key = calls[0].launch->key,
-           .buffers = {fused->vector.data(), fused->vector.data()},
+           .buffers = {fused.vector.data(), fused.vector.data()},
            .algorithm = calls[0].launch->forced};
   all.key.count = count;
   all.key.in_place = true;
-  Part part;
   part.timeout = calls[0].timeout;
-  part.launch = launch_for(all);
+  part.launch = find_launch(all);
+  part.record = part.launch->record;
   part.buffers = all.buffers;
-  part.fused = std::move(fused);
-  return part;
 }
 
-std::unique_ptr<Request> Communicator::end_group() {
-  const std::unique_ptr<Request> given = std::move(group_);
-  auto request = std::make_unique<Request>();
-  const std::span<Part> parts(given->parts);
-  for (std::size_t first = 0, last = 0; first < parts.size(); first = last) {
-    std::size_t bytes = 0;
-    last = first;
-    while (last < parts.size() && is_small(parts[last]) && of_a_kind(parts[first], parts[last]) &&
-           bytes + bytes_of(parts[last]) <= kFusedBytes)
-      bytes += bytes_of(parts[last++]);
-    if (last - first > 1) {
-      request->parts.push_back(fuse(parts.subspan(first, last - first)));
-    } else {
-      last = first + 1;
-      request->parts.push_back(std::move(parts[first]));
-    }
+/// How many of the first calls are fused; 1: the first one stays as it is.
+std::size_t Communicator::fusible(std::span<const GroupCall> calls) {
+  std::size_t n = 0, bytes = 0;
+  while (n < calls.size() && is_small(calls[n]) && of_a_kind(calls[0], calls[n])) {
+    bytes += bytes_of(calls[n]);
+    if (bytes > kFusedBytes) break;
+    ++n;
   }
+  return std::max<std::size_t>(n, 1);
+}
+
+void Communicator::fill_from_group(Request& request) {
+  std::span<const GroupCall> calls(group_);
+  std::size_t parts = 0;
+  for (std::size_t n = 0; !calls.empty(); calls = calls.subspan(n)) {
+    if (request.parts.size() == parts) request.parts.emplace_back();
+    Part& part = request.parts[parts++];
+    n = fusible(calls);
+    if (n > 1) {
+      fuse(calls.first(n), part);
+      continue;
+    }
+    const GroupCall& call = calls[0];
+    part.launch = nullptr;
+    if (call.launch == nullptr) {
+      part.transfer = group_transfers_[call.kept];
+    } else {
+      part.launch = group_launches_[call.kept];
+      part.record = part.launch->record;
+    }
+    part.buffers = call.buffers;
+    part.timeout = call.timeout;
+    part.fused.reset();
+  }
+  request.parts.resize(parts);
+}
+
+void Communicator::end_group(Request& request) {
+  const auto close = [&] {
+    in_group_ = false;
+    group_.clear();
+    group_launches_.clear();
+    group_transfers_.clear();
+  };
+  bool began = false;
+  try {
+    guarded(began, [&] { fill_from_group(request); });
+  } catch (...) {
+    close();
+    throw;
+  }
+  close();
+}
+
+void Communicator::run_group() {
+  end_group(grouped_);
+  start(grouped_);
+  wait(grouped_);
+}
+
+std::unique_ptr<Request> Communicator::prepare_group() {
+  auto request = std::make_unique<Request>();
+  end_group(*request);
   return request;
 }
 

@@ -10,10 +10,6 @@ namespace tutti {
 namespace {
 
 template <typename T>
-std::uint64_t number_of(const T* handle) {
-  return std::bit_cast<std::uintptr_t>(handle);
-}
-template <typename T>
 T* handle_of(std::uint64_t number) {
   return std::bit_cast<T*>(static_cast<std::uintptr_t>(number));
 }
@@ -50,14 +46,6 @@ std::uint64_t NumberTable::add(void* object, const char* what) {
   throw Error(TUTTI_NO_MEMORY, std::string("65536 ") + what + " are in use in this process");
 }
 
-void* NumberTable::find(std::uint64_t number) const {
-  const Slot& slot = slot_of(number);
-  const std::uint64_t generation = generation_of(number);
-  const bool valid = number % 2 == 1 && generation % 2 == 1 &&
-                     slot.generation.load(std::memory_order_acquire) == generation;
-  return valid ? slot.object : nullptr;
-}
-
 void NumberTable::remove(std::uint64_t number) {
   const std::lock_guard lock(mutex_);
   Slot& slot = slots_[(number >> 1) % kSlots];
@@ -78,21 +66,10 @@ void Use::refuse() {
               "another thread is in a call of this communicator: one at a time may use it");
 }
 
-HandleTable& HandleTable::instance() {
-  static HandleTable table;
-  return table;
-}
-
 tutti_comm* HandleTable::add(std::unique_ptr<Handle> handle) {
   auto* const comm = handle_of<tutti_comm>(table_.add(handle.get(), "communicators"));
   static_cast<void>(handle.release());
   return comm;
-}
-
-Handle& HandleTable::find(const tutti_comm* comm) const {
-  void* const handle = table_.find(number_of(comm));
-  if (handle == nullptr) refuse(comm);
-  return *static_cast<Handle*>(handle);
 }
 
 std::unique_ptr<Handle> HandleTable::remove(tutti_comm* comm) {
@@ -112,20 +89,13 @@ void HandleTable::refuse(const tutti_comm* comm) const {
   throw Error(TUTTI_INVALID, "the communicator is not one that tutti_start() gave");
 }
 
-RequestTable& RequestTable::instance() {
-  static RequestTable table;
-  return table;
-}
-
 tutti_request* RequestTable::add(std::unique_ptr<RequestHandle> handle) {
   auto* const request = handle_of<tutti_request>(table_.add(handle.get(), "requests"));
   static_cast<void>(handle.release());
   return request;
 }
 
-RequestHandle& RequestTable::find(const tutti_request* request) const {
-  if (void* const handle = table_.find(number_of(request)))
-    return *static_cast<RequestHandle*>(handle);
+void RequestTable::refuse(const tutti_request* request) const {
   if (request == nullptr) throw Error(TUTTI_INVALID, "the request is NULL");
   if (table_.ended(number_of(request)))
     throw Error(TUTTI_INVALID, "the request is gone: it was complete and waited for, or freed");
@@ -136,6 +106,15 @@ RequestHandle& RequestTable::find(const tutti_request* request) const {
 void RequestTable::remove(tutti_request* request) {
   const std::unique_ptr<RequestHandle> handle(&find(request));
   table_.remove(number_of(request));
+}
+
+std::size_t RequestTable::started(const tutti_comm* comm) const {
+  std::size_t count = 0;
+  table_.for_each([&](std::uint64_t, void* object) {
+    const auto& handle = *static_cast<const RequestHandle*>(object);
+    count += handle.comm == comm && handle.started ? 1 : 0;
+  });
+  return count;
 }
 
 void RequestTable::remove_all(const tutti_comm* comm) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -16,6 +17,11 @@ struct tutti_request;
 
 namespace tutti {
 
+template <typename T>
+std::uint64_t number_of(const T* handle) {
+  return std::bit_cast<std::uintptr_t>(handle);
+}
+
 /// Objects of this process by number. Looked up without a lock. The table lies in memory that a
 /// fork wipes: in a child no number of the parent is valid.
 class NumberTable {
@@ -25,7 +31,13 @@ class NumberTable {
   /// Throws TUTTI_NO_MEMORY if 65536 are in use.
   std::uint64_t add(void* object, const char* what);
   /// Null if it is none.
-  void* find(std::uint64_t number) const;
+  void* find(std::uint64_t number) const {
+    const Slot& slot = slot_of(number);
+    const std::uint64_t generation = generation_of(number);
+    const bool valid = number % 2 == 1 && generation % 2 == 1 &&
+                       slot.generation.load(std::memory_order_acquire) == generation;
+    return valid ? slot.object : nullptr;
+  }
   /// Takes it out of the table.
   void remove(std::uint64_t number);
   /// Whether it was valid once.
@@ -97,11 +109,18 @@ class Use {
 class HandleTable {
  public:
   /// The one of this process.
-  static HandleTable& instance();
+  static HandleTable& instance() {
+    static HandleTable table;
+    return table;
+  }
 
   tutti_comm* add(std::unique_ptr<Handle> handle);
   /// Throws TUTTI_INVALID, saying whether it is NULL, finished, from before a fork, or never valid.
-  Handle& find(const tutti_comm* comm) const;
+  Handle& find(const tutti_comm* comm) const {
+    void* const handle = table_.find(number_of(comm));
+    if (handle == nullptr) refuse(comm);
+    return *static_cast<Handle*>(handle);
+  }
   /// Takes it out of the table; throws as find().
   std::unique_ptr<Handle> remove(tutti_comm* comm);
 
@@ -110,9 +129,10 @@ class HandleTable {
   NumberTable table_;
 };
 
-/// What a tutti_request stands for.
+/// What a tutti_request stands for. Ends before its communicator does.
 struct RequestHandle {
   tutti_comm* comm = nullptr;
+  Handle* of = nullptr;  // comm's
   std::unique_ptr<Request> request;
   bool persistent = false;
   bool started = false;
@@ -120,16 +140,26 @@ struct RequestHandle {
 
 class RequestTable {
  public:
-  static RequestTable& instance();
+  static RequestTable& instance() {
+    static RequestTable table;
+    return table;
+  }
 
   tutti_request* add(std::unique_ptr<RequestHandle> handle);
   /// Throws as HandleTable::find().
-  RequestHandle& find(const tutti_request* request) const;
+  RequestHandle& find(const tutti_request* request) const {
+    void* const handle = table_.find(number_of(request));
+    if (handle == nullptr) refuse(request);
+    return *static_cast<RequestHandle*>(handle);
+  }
   void remove(tutti_request* request);
+  /// Those of a communicator that have been started and not waited for.
+  std::size_t started(const tutti_comm* comm) const;
   /// Removes those of a communicator that ends.
   void remove_all(const tutti_comm* comm);
 
  private:
+  [[noreturn]] void refuse(const tutti_request* request) const;
   NumberTable table_;
 };
 

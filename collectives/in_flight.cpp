@@ -1,6 +1,6 @@
 #include "collectives/in_flight.h"
 
-#include <algorithm>
+#include <bit>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -8,16 +8,31 @@
 namespace tutti {
 namespace {
 
+/// Most fused calls are single elements.
+void copy(std::byte* to, const std::byte* from, std::size_t bytes) {
+  if (bytes == 8) {
+    std::memcpy(to, from, 8);
+  } else if (bytes == 4) {
+    std::memcpy(to, from, 4);
+  } else if (bytes > 0) {
+    std::memcpy(to, from, bytes);
+  }
+}
+
 void gather(Fused& fused) {
   std::byte* to = fused.vector.data();
-  for (std::size_t i = 0; i < fused.calls.size(); to += fused.bytes[i++])
-    if (fused.bytes[i] > 0) std::memcpy(to, fused.calls[i].input, fused.bytes[i]);
+  for (const Fused::Call& call : fused.calls) {
+    copy(to, call.buffers.input, call.bytes);
+    to += call.bytes;
+  }
 }
 
 void scatter(const Fused& fused) {
   const std::byte* from = fused.vector.data();
-  for (std::size_t i = 0; i < fused.calls.size(); from += fused.bytes[i++])
-    if (fused.bytes[i] > 0) std::memcpy(fused.calls[i].output, from, fused.bytes[i]);
+  for (const Fused::Call& call : fused.calls) {
+    copy(call.buffers.output, from, call.bytes);
+    from += call.bytes;
+  }
 }
 
 }  // namespace
@@ -28,7 +43,7 @@ InFlight::~InFlight() {
 }
 
 void InFlight::start(Request& request) {
-  request.failure.reset();
+  if (request.failure) request.failure.reset();
   request.in_flight = request.parts.size();
   active_ += request.parts.size();
   guarded([&] {
@@ -74,31 +89,37 @@ void InFlight::start_run(Part& part) {
     run.transport = base_.channel(static_cast<int>(turn) + 1, false);
     run.executor = std::make_unique<Executor>(*run.transport);
   }
-  run.parts.push_back(&part);
-  if (run.parts.size() > 1) return;  // it waits for its turn
+  if (run.part != nullptr) {
+    run.waiting.push_back(&part);
+    return;
+  }
+  run.part = &part;
+  running_ |= 1U << turn;
   begin(run);
   advance(run);
 }
 
 void InFlight::begin(Run& run) {
-  Part& part = *run.parts.front();
+  Part& part = *run.part;
   if (part.fused) gather(*part.fused);
   run.executor->start(*part.launch, part.buffers, part.record, part.timeout);
 }
 
 /// True if anything moved.
 bool InFlight::advance(Run& run) {
-  bool moved = false;
-  while (!run.parts.empty()) {
-    const bool ended = run.executor->advance();
-    moved |= ended || run.executor->moved();
-    if (!ended) break;
-    Part& part = *run.parts.front();
-    run.parts.pop_front();
-    complete(part);
-    if (!run.parts.empty()) begin(run);
-  }
-  return moved;
+  if (!run.executor->advance()) return run.executor->moved();
+  do {
+    complete(*run.part);
+    run.part = nullptr;
+    if (run.waiting.empty()) {
+      running_ &= ~(1U << (&run - runs_.data()));
+      break;
+    }
+    run.part = run.waiting.front();
+    run.waiting.pop_front();
+    begin(run);
+  } while (run.executor->advance());
+  return true;
 }
 
 void InFlight::complete(Part& part) {
@@ -110,7 +131,8 @@ void InFlight::complete(Part& part) {
 bool InFlight::advance() noexcept {
   bool moved = false;
   guarded([&] {
-    for (Run& run : runs_) moved |= advance(run);
+    for (std::uint32_t left = running_; left != 0; left &= left - 1)
+      moved |= advance(runs_[static_cast<std::size_t>(std::countr_zero(left))]);
     if (transfers_ && transfers_->active()) moved |= transfers_->advance();
   });
   return moved;
@@ -119,7 +141,7 @@ bool InFlight::advance() noexcept {
 void InFlight::look_around() noexcept {
   guarded([&] {
     for (Run& run : runs_)
-      if (!run.parts.empty()) run.transport->look_around();
+      if (run.part != nullptr) run.transport->look_around();
     if (transfers_ && transfers_->active()) transfers_->transport().look_around();
   });
 }
@@ -131,8 +153,10 @@ void InFlight::fail(const Error& cause) noexcept {
     --part.request->in_flight;
   };
   for (Run& run : runs_) {
-    for (Part* part : run.parts) end(*part);
-    run.parts.clear();
+    if (run.part != nullptr) end(*run.part);
+    for (Part* part : run.waiting) end(*part);
+    run.part = nullptr;
+    run.waiting.clear();
     if (run.transport) run.transport->abandon(cause);
   }
   if (transfers_) {
@@ -140,6 +164,7 @@ void InFlight::fail(const Error& cause) noexcept {
     transfers_->transport().abandon(cause);
   }
   active_ = 0;
+  running_ = 0;
 }
 
 }  // namespace tutti

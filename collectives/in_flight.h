@@ -28,8 +28,6 @@ class InFlight final : public Progress::Party {
 
   bool advance() noexcept override;
   bool active() const override { return active_ > 0; }
-  /// Parts in flight.
-  std::size_t count() const { return active_; }
 
   /// Looks for deadlines and failed peers; what is found fails all that is in flight.
   void look_around() noexcept;
@@ -46,7 +44,8 @@ class InFlight final : public Progress::Party {
   struct Run {
     std::unique_ptr<Transport> transport;  // made when first needed
     std::unique_ptr<Executor> executor;
-    std::deque<Part*> parts;  // the first one runs
+    Part* part = nullptr;         // that runs
+    std::deque<Part*> waiting{};  // for their turn
   };
 
   template <typename Body>
@@ -65,6 +64,7 @@ class InFlight final : public Progress::Party {
   std::array<Run, kRuns> runs_;
   std::unique_ptr<Transfers> transfers_;  // made when first needed
   std::uint64_t starts_ = 0;              // of launches
+  std::uint32_t running_ = 0;             // a bit for each Run that has a part
   std::size_t active_ = 0;
   std::optional<Error> failure_;
 };

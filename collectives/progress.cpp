@@ -14,9 +14,10 @@ void Progress::leave(Party& party) {
   any_.store(!parties_.empty(), std::memory_order_relaxed);
 }
 
-bool Progress::advance() noexcept {
+bool Progress::advance(const Party* but) noexcept {
   bool moved = false;
-  for (Party* party : parties_) moved |= party->advance();
+  for (Party* party : parties_)
+    if (party != but) moved |= party->advance();
   std::erase_if(parties_, [](const Party* party) { return !party->active(); });
   any_.store(!parties_.empty(), std::memory_order_relaxed);
   return moved;

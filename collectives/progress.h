@@ -37,8 +37,8 @@ class Progress {
 
   /// Whether any call is in flight. Without the lock.
   bool any() const { return any_.load(std::memory_order_relaxed); }
-  /// Moves all parties. True if anything moved. With the lock held.
-  bool advance() noexcept;
+  /// Moves all parties, or all but one. True if anything moved. With the lock held.
+  bool advance(const Party* but = nullptr) noexcept;
 
  private:
   std::mutex mutex_;

@@ -27,8 +27,11 @@ struct Transfer {
 
 /// Small calls of a group that run as one: their data, side by side, as one vector.
 struct Fused {
-  std::vector<Buffers> calls;
-  std::vector<std::size_t> bytes;  // of each
+  struct Call {
+    Buffers buffers;
+    std::size_t bytes = 0;
+  };
+  std::vector<Call> calls;
   std::vector<std::byte> vector;
 };
 
@@ -42,6 +45,14 @@ struct Part {
   Transfer transfer;
   std::size_t done = 0;          // bytes that have come of an incoming message
   std::unique_ptr<Fused> fused;  // null: the caller's own buffers
+};
+
+/// A call that waits for the end of its group.
+struct GroupCall {
+  const Launch* launch = nullptr;  // null: a message
+  std::size_t kept = 0;            // where the group keeps the launch or the message
+  Buffers buffers{};
+  std::chrono::milliseconds timeout{};
 };
 
 /// Used with Progress's lock held while it is in flight. Its parts do not move then.

@@ -286,7 +286,7 @@ TEST_CASE("what is wrong with a request or a group is said") {
     refuse(tutti_wait(request), comm, "has not been started");
     ok(tutti_request_start(request), comm);
     refuse(tutti_request_start(request), comm, "in flight");
-    if (rank == 0) refuse(tutti_finish(comm), nullptr, "1 calls are in flight");
+    if (rank == 0) refuse(tutti_finish(comm), nullptr, "1 requests have not been waited for");
     ok(tutti_wait(request), comm);
     ok(tutti_request_free(request), comm);
     refuse(tutti_request_start(request), nullptr, "gone");

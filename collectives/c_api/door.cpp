@@ -32,9 +32,10 @@ void end_communicator(tutti_comm* comm) {
   const Use use(HandleTable::instance().find(comm));
   Communicator& c = communicator(comm);
   if (c.in_group()) invalid("a group is open: tutti_group_end() ends it");
-  if (const std::size_t calls = c.in_flight(); calls > 0)
-    invalid(std::to_string(calls) + " calls are in flight: wait for their requests first");
   const std::optional<Error> unseen = c.unseen_failure();
+  const std::size_t requests = RequestTable::instance().started(comm);
+  if (requests > 0 && !unseen && c.is_usable())
+    invalid(std::to_string(requests) + " requests have not been waited for");
   RequestTable::instance().remove_all(comm);
   ended = HandleTable::instance().remove(comm);
   if (unseen && unseen->status() == TUTTI_MISMATCH) throw *unseen;

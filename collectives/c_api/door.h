@@ -55,18 +55,22 @@ tutti_status using_it(const tutti_comm* comm, Body body) noexcept {
   });
 }
 
-/// The same, and a refusal names the call: "rank 1: all_reduce: count is negative".
+/// Calls `body`, whose refusals name the call: "rank 1: all_reduce: count is negative".
+template <typename Name, typename Body>
+void named(Name name, Communicator& c, Body body) {
+  try {
+    body(c);
+  } catch (const Error& e) {
+    if (e.status() != TUTTI_INVALID && e.status() != TUTTI_NOT_FOUND) throw;
+    throw Error(e.status(), "rank " + std::to_string(c.world_rank()) + ": " + std::string(name) +
+                                ": " + e.what());
+  }
+}
+
+/// using_it() and named().
 template <typename Body>
 tutti_status named_call(std::string_view name, tutti_comm* comm, Body body) noexcept {
-  return using_it(comm, [&](Communicator& c) {
-    try {
-      body(c);
-    } catch (const Error& e) {
-      if (e.status() != TUTTI_INVALID && e.status() != TUTTI_NOT_FOUND) throw;
-      throw Error(e.status(), "rank " + std::to_string(c.world_rank()) + ": " + std::string(name) +
-                                  ": " + e.what());
-    }
-  });
+  return using_it(comm, [&](Communicator& c) { named(name, c, body); });
 }
 
 [[noreturn]] void invalid(const std::string& text);

@@ -15,6 +15,24 @@ void refuse_in_group(const Manner& manner) {
     invalid("options->request is given in a group: tutti_group_end() takes it");
 }
 
+/// Gives a request to the caller, started unless it is persistent.
+void give(tutti_comm* comm, Communicator& c, std::unique_ptr<Request> request,
+          const Manner& manner) {
+  RequestTable& table = RequestTable::instance();
+  Request& its = *request;
+  auto handle = std::make_unique<RequestHandle>();
+  *handle = {comm, &HandleTable::instance().find(comm), std::move(request), manner.persistent,
+             !manner.persistent};
+  tutti_request* const number = table.add(std::move(handle));
+  try {
+    if (!manner.persistent) c.start(its);
+  } catch (...) {
+    table.remove(number);
+    throw;
+  }
+  *manner.request = number;
+}
+
 }  // namespace
 
 Manner read_manner(const tutti_options& options) {
@@ -35,9 +53,9 @@ Manner read_manner(const tutti_options& options) {
 }
 
 void perform_later(tutti_comm* comm, Communicator& c, const Call& call, const Manner& manner) {
-  if (!c.in_group()) return perform(comm, c, c.prepare(call), manner);
+  if (!c.in_group()) return give(comm, c, c.prepare(call), manner);
   refuse_in_group(manner);
-  c.add_to_group(c.prepare(call));
+  c.add_to_group(call);
 }
 
 void perform(tutti_comm* comm, Communicator& c, std::span<const Transfer> transfers,
@@ -45,30 +63,15 @@ void perform(tutti_comm* comm, Communicator& c, std::span<const Transfer> transf
   if (!manner.algorithm.empty()) invalid("options->algorithm: messages have none");
   if (c.in_group()) {
     refuse_in_group(manner);
-    return c.add_to_group(c.prepare(transfers, manner.timeout));
+    return c.add_to_group(transfers, manner.timeout);
   }
   if (manner.request == nullptr) return c.run(transfers, manner.timeout);
-  perform(comm, c, c.prepare(transfers, manner.timeout), manner);
+  give(comm, c, c.prepare(transfers, manner.timeout), manner);
 }
 
-void perform(tutti_comm* comm, Communicator& c, std::unique_ptr<Request> request,
-             const Manner& manner) {
-  if (manner.request == nullptr) {
-    c.start(*request);
-    return c.wait(*request);
-  }
-  RequestTable& table = RequestTable::instance();
-  Request& its = *request;
-  auto handle = std::make_unique<RequestHandle>();
-  *handle = {comm, std::move(request), manner.persistent, !manner.persistent};
-  tutti_request* const number = table.add(std::move(handle));
-  try {
-    if (!manner.persistent) c.start(its);
-  } catch (...) {
-    table.remove(number);
-    throw;
-  }
-  *manner.request = number;
+void perform_group(tutti_comm* comm, Communicator& c, const Manner& manner) {
+  if (manner.request == nullptr) return c.run_group();
+  give(comm, c, c.prepare_group(), manner);
 }
 
 }  // namespace tutti

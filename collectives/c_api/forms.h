@@ -34,8 +34,7 @@ inline void perform(tutti_comm* comm, Communicator& c, Call& call, const Manner&
 }
 void perform(tutti_comm* comm, Communicator& c, std::span<const Transfer> transfers,
              const Manner& manner);
-/// The same for a request that stands for calls.
-void perform(tutti_comm* comm, Communicator& c, std::unique_ptr<Request> request,
-             const Manner& manner);
+/// Makes the calls of the group that is open.
+void perform_group(tutti_comm* comm, Communicator& c, const Manner& manner);
 
 }  // namespace tutti

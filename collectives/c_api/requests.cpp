@@ -14,12 +14,14 @@ namespace {
 // Calls `body` with a request and its communicator, which the call uses.
 template <typename Body>
 tutti_status using_request(const char* name, const tutti_request* request, Body body) noexcept {
-  tutti_comm* comm = nullptr;
+  RequestHandle* handle = nullptr;
   const tutti_status status =
-      guarded(nullptr, [&] { comm = RequestTable::instance().find(request).comm; });
+      guarded(nullptr, [&] { handle = &RequestTable::instance().find(request); });
   if (status != TUTTI_OK) return status;
-  return named_call(name, comm,
-                    [&](Communicator& c) { body(RequestTable::instance().find(request), c); });
+  return guarded(handle->comm, [&] {
+    const Use use(*handle->of);
+    named(name, *handle->of->communicator, [&](Communicator& c) { body(*handle, c); });
+  });
 }
 
 // Does what completes a request, well or not: then it is gone, or may be started again.
@@ -144,6 +146,6 @@ tutti_status tutti_group_end(tutti_comm* comm, const tutti_options* options) {
     const Manner manner = manner_of(options);
     if (!manner.algorithm.empty() || manner.timeout)
       invalid("options->algorithm and timeout_ms are given to the calls of the group");
-    perform(comm, c, c.end_group(), manner);
+    perform_group(comm, c, manner);
   });
 }
