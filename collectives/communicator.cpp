@@ -64,7 +64,9 @@ Communicator::Communicator(const World& world, const Environment& environment)
       rank_(transport_->rank()),
       size_(transport_->size()),
       executor_(*transport_),
-      in_flight_(*transport_, *family_) {}
+      in_flight_(*transport_, *family_) {
+  if (environment.progress_thread) family_->start_thread(transport_->pauser());
+}
 
 Communicator::Communicator(const Communicator& parent, std::unique_ptr<Transport> transport)
     : default_timeout_(parent.default_timeout_),

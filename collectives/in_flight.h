@@ -29,8 +29,7 @@ class InFlight final : public Progress::Party {
   bool advance() noexcept override;
   bool active() const override { return active_ > 0; }
 
-  /// Looks for deadlines and failed peers; what is found fails all that is in flight.
-  void look_around() noexcept;
+  void look_around() noexcept override;
   /// Ends all that is in flight.
   void fail(const Error& cause) noexcept;
 

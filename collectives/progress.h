@@ -4,8 +4,13 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
+#include <memory>
 #include <mutex>
+#include <thread>
 #include <vector>
+
+#include "transport/transport.h"
 
 namespace tutti {
 
@@ -19,7 +24,17 @@ class Progress {
     virtual bool advance() noexcept = 0;
     /// Whether any is in flight.
     virtual bool active() const = 0;
+    /// Looks for deadlines and failed peers; what is found fails all that is in flight.
+    virtual void look_around() noexcept = 0;
   };
+
+  Progress() = default;
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  /// From now on a thread of its own moves the parties, too. Call it as share().
+  void start_thread(std::unique_ptr<Pauser> pauser);
 
   /// Held by whoever touches a party. Free of charge as long as there is only one communicator,
   /// which one thread at a time uses.
@@ -41,10 +56,16 @@ class Progress {
   bool advance(const Party* but = nullptr) noexcept;
 
  private:
+  void run_thread(Pauser& pauser);
+
   std::mutex mutex_;
   std::atomic<bool> shared_ = false;  // relaxed: set before a second thread can know of it
   std::atomic<bool> any_ = false;     // relaxed: a hint; the lock orders the rest
   std::vector<Party*> parties_;       // guarded by mutex_
+  std::condition_variable joined_;    // of mutex_: a party has come, or the thread is to stop
+  bool stop_ = false;                 // guarded by mutex_
+  std::unique_ptr<Pauser> pauser_;    // the thread's
+  std::thread thread_;
 };
 
 }  // namespace tutti

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 
 #include "perf/names.h"
 #include "tutti/tutti.h"
@@ -24,6 +25,17 @@ bool serves(CallCase call, tutti_comm* comm, const char* algorithm);
 /// fails.
 void call_repeatedly(const CallCase& call, const void* send, void* recv, tutti_comm* comm,
                      const tutti_options* options, int times);
+
+/// What a call costs beside computation.
+struct OverlapTimes {
+  double compute_s = 0, communication_s = 0, both_s = 0;
+};
+
+/// Computes for about `call_s` seconds; makes a call with a request and waits for it; and does both
+/// at the same time, with a tutti_test() now and then. Each once, all ranks together by `meet`.
+OverlapTimes time_overlap(const CallCase& call, const void* send, void* recv, tutti_comm* comm,
+                          const tutti_options& options, double call_s,
+                          const std::function<void()>& meet);
 
 /// `times` calls, timed: seconds per call on this rank.
 double time_calls(const CallCase& call, const void* send, void* recv, tutti_comm* comm,

@@ -190,6 +190,27 @@ void Group::take_rounds() {
   }
 }
 
+/// Every cell's call beside computation that takes as long.
+void Group::measure_overlaps() {
+  constexpr int kRounds = 15;
+  if (!settings_.overlap || !of_.call.collective->moves_data()) return;
+  for (int round = 0; round < kRounds; ++round) {
+    if (round > 0 && out_of_time()) return;
+    for (Cell& cell : cells_) {
+      if (!cell.skipped.empty()) continue;
+      tutti_options options = TUTTI_OPTIONS_INIT;
+      if (settings_.algorithms[0] != "auto") options.algorithm = cell.algorithm.c_str();
+      const Arrays at = arrays(cell);
+      const OverlapTimes mine =
+          time_overlap(of_.call, at.send.data(), at.recv.data(), context_.comm, options,
+                       board_.agree(cell.call_s), [this] { board_.meet(); });
+      cell.overlaps.push_back({.compute_s = combined(mine.compute_s),
+                               .communication_s = combined(mine.communication_s),
+                               .both_s = combined(mine.both_s)});
+    }
+  }
+}
+
 /// Whatever the last turn has not checked: in place, where the turn's result is the input of its
 /// next call and cannot be foretold, and cells that the budget cut short.
 void Group::check_at_end() {
@@ -219,6 +240,7 @@ bool Group::measure(double share_s) {
   for (Cell& cell : cells_) {
     cell.turns_s.clear();
     cell.samples_s.clear();
+    cell.overlaps.clear();
     cell.checked_at_end = false;
   }
   traffic_s_[0] = traffic_s_[1] = 0;
@@ -230,6 +252,7 @@ bool Group::measure(double share_s) {
   deadline_s_ = std::min(settings_.budget_s, start_s + std::max(share_s, 2 * spent_s));
   plan_cells(std::max(0.0, share_s - 1.5 * spent_s));
   take_rounds();
+  measure_overlaps();
   check_at_end();
   measure_limits();
   line_ns_[1] = probe_line(board_, context_.rank, context_.cpus);

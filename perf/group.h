@@ -43,6 +43,7 @@ class Group {
     double call_s = 0;
     CellPlan plan;
     std::vector<double> turns_s, samples_s;  // rank 0 only
+    std::vector<OverlapTimes> overlaps;
     bool checked_at_end = false;
     double wrong = 0;  // summed over ranks
   };
@@ -63,6 +64,7 @@ class Group {
   void take_rounds();
   void take_turn(Cell& cell, int round);
   void take_samples(Cell& cell, int round);
+  void measure_overlaps();
   void check_at_end();
   void spoil_output(const Cell& cell);
   void count_wrong(Cell& cell);
@@ -72,6 +74,7 @@ class Group {
   bool out_of_share();
   std::size_t time_samples(Cell& cell, std::size_t samples);
   void report();
+  static OverlapResult overlap_of(const Cell& cell);
   CellResult result_of(const Cell& cell) const;
   SkippedCell skipped_of(const Cell& cell) const;
 

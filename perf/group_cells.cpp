@@ -86,6 +86,23 @@ void Group::list_named(const std::string& name, const std::vector<std::string>& 
   }
 }
 
+OverlapResult Group::overlap_of(const Cell& cell) {
+  const auto median_s = [&](double OverlapTimes::*time) {
+    std::vector<double> values;
+    for (const OverlapTimes& times : cell.overlaps) values.push_back(times.*time);
+    return median(values);
+  };
+  const double compute_s = median_s(&OverlapTimes::compute_s);
+  const double communication_s = median_s(&OverlapTimes::communication_s);
+  const double both_s = median_s(&OverlapTimes::both_s);
+  const double hidden_s = compute_s + communication_s - both_s;
+  const double share = hidden_s / std::min(compute_s, communication_s);
+  return {.compute_us = rounded_us(compute_s),
+          .communication_us = rounded_us(communication_s),
+          .both_us = rounded_us(both_s),
+          .hidden = rounded_share(std::clamp(share, 0.0, 1.0))};
+}
+
 CellResult Group::result_of(const Cell& cell) const {
   const double time_s = median(cell.turns_s);
   const CollectiveName& collective = *of_.call.collective;
@@ -115,6 +132,7 @@ CellResult Group::result_of(const Cell& cell) const {
   }
   result.wrong = static_cast<std::size_t>(cell.wrong);
   result.line_ns = {line_ns_[0], line_ns_[1]};
+  if (!cell.overlaps.empty()) result.overlap = overlap_of(cell);
   return result;
 }
 

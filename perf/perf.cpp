@@ -119,6 +119,7 @@ void PerfCommand::declare(Options& options) {
   options.real("timeout", settings_.timeout_s, 0.001, kMostSeconds);
   options.choice("bind-to", settings_.bind_to, {"core", "numa", "none"});
   options.flag("report-bindings", settings_.report_bindings);
+  options.flag("overlap", settings_.overlap);
   options.text("json", targets_.json);
   options.text("csv", targets_.csv);
 }

@@ -29,6 +29,20 @@ struct adl_serializer<std::optional<Value>> {
 
 namespace tutti {
 
+void to_json(nlohmann::json& json, const OverlapResult& overlap) {
+  json = {{"compute_us", overlap.compute_us},
+          {"communication_us", overlap.communication_us},
+          {"both_us", overlap.both_us},
+          {"hidden", overlap.hidden}};
+}
+
+void from_json(const nlohmann::json& json, OverlapResult& overlap) {
+  json.at("compute_us").get_to(overlap.compute_us);
+  json.at("communication_us").get_to(overlap.communication_us);
+  json.at("both_us").get_to(overlap.both_us);
+  json.at("hidden").get_to(overlap.hidden);
+}
+
 void to_json(nlohmann::json& json, const CellResult& r) {
   json = {
       {"collective", r.collective}, {"algorithm", r.algorithm},
@@ -42,6 +56,7 @@ void to_json(nlohmann::json& json, const CellResult& r) {
       {"algbw_GBps", r.algbw_GBps}, {"busbw_GBps", r.busbw_GBps},
       {"limit_us", r.limit_us},     {"limit_share", r.limit_share},
       {"wrong", r.wrong},           {"line_ns", r.line_ns},
+      {"overlap", r.overlap},
   };
 }
 
@@ -68,6 +83,7 @@ void from_json(const nlohmann::json& json, CellResult& r) {
   json.at("limit_share").get_to(r.limit_share);
   json.at("wrong").get_to(r.wrong);
   json.at("line_ns").get_to(r.line_ns);
+  json.at("overlap").get_to(r.overlap);
 }
 
 void to_json(nlohmann::json& json, const SkippedCell& cell) {

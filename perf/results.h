@@ -11,6 +11,12 @@
 
 namespace tutti {
 
+/// What `--overlap` measures.
+struct OverlapResult {
+  double compute_us = 0, communication_us = 0, both_us = 0;
+  double hidden = 0;  // share of the shorter of the two that the other one hides
+};
+
 /// The figures of one cell; docs/perf-json.md has each field's meaning.
 struct CellResult {
   std::string collective, algorithm;
@@ -27,8 +33,11 @@ struct CellResult {
   std::optional<double> limit_us, limit_share;
   std::size_t wrong = 0;
   std::array<std::optional<double>, 2> line_ns;
+  std::optional<OverlapResult> overlap;
 };
 
+void to_json(nlohmann::json& json, const OverlapResult& overlap);
+void from_json(const nlohmann::json& json, OverlapResult& overlap);
 void to_json(nlohmann::json& json, const CellResult& result);
 void from_json(const nlohmann::json& json, CellResult& result);
 

@@ -196,6 +196,7 @@ void to_json(nlohmann::json& json, const SweepSettings& settings) {
       {"timeout_s", settings.timeout_s},
       {"bind_to", settings.bind_to},
       {"report_bindings", settings.report_bindings},
+      {"overlap", settings.overlap},
   };
 }
 
@@ -222,6 +223,7 @@ void from_json(const nlohmann::json& json, SweepSettings& settings) {
   json.at("timeout_s").get_to(settings.timeout_s);
   json.at("bind_to").get_to(settings.bind_to);
   json.at("report_bindings").get_to(settings.report_bindings);
+  json.at("overlap").get_to(settings.overlap);
 }
 
 }  // namespace tutti

@@ -42,6 +42,7 @@ struct SweepSettings {
   double timeout_s = 0;  // 0: none
   std::string bind_to;   // as given; empty: core, none when oversubscribed
   bool report_bindings = false;
+  bool overlap = false;
 };
 
 /// Throws UsageError, naming option and value, for names that do not exist and values that do not

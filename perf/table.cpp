@@ -136,6 +136,20 @@ std::string table_rows(const std::vector<CellResult>& results, const SweepSettin
   return text;
 }
 
+std::string table_overlaps(const std::vector<CellResult>& results) {
+  std::string text;
+  for (const CellResult& r : results)
+    if (r.overlap)
+      text += fmt::format(
+          "# overlap: {} B {}{}, {}, {}: compute {} us, communicate {}, both at once {}: {:.0f} % "
+          "hidden\n",
+          r.bytes, r.chosen ? "*" : "", r.algorithm, memory_text(r),
+          r.in_place ? "in place" : "out of place", us_text(r.overlap->compute_us),
+          us_text(r.overlap->communication_us), us_text(r.overlap->both_us),
+          100 * r.overlap->hidden);
+  return text;
+}
+
 // One line for all cells of a size that share a reason.
 std::string table_skipped(const std::vector<SkippedCell>& skipped) {
   std::string text;

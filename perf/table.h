@@ -20,6 +20,9 @@ std::string table_heading(const WorldFacts& world, const std::string& host);
 /// One row per algorithm and kind of memory: out of place and in place side by side.
 std::string table_rows(const std::vector<CellResult>& results, const SweepSettings& settings);
 
+/// One line per cell whose overlap was measured.
+std::string table_overlaps(const std::vector<CellResult>& results);
+
 /// One line per cell that was not measured.
 std::string table_skipped(const std::vector<SkippedCell>& skipped);
 

@@ -225,6 +225,14 @@ class TheOptions(unittest.TestCase):
         self.assertEqual(done.returncode, USAGE)
         self.assertIn("--algo: 'ring' is one collective's", done.stderr)
 
+    def test_overlap_with_computation(self):
+        table, document = sweep("--overlap", "--ranks", "2", "--algo", "ring", "-R", "1", *SMALL)
+        for row in document["results"]:
+            self.assertGreater(row["overlap"]["compute_us"], 0)
+            self.assertGreater(row["overlap"]["both_us"], 0)
+            self.assertEqual(row["wrong"], 0)
+        self.assertEqual(table.count("# overlap: "), len(document["results"]))
+
     def test_what_does_not_fit_the_budget_is_said(self):
         _, document = sweep("--ranks", "3", "-b", "8", "-e", "4M", "-f", "2", "--budget", "0.5")
         settings = document["settings"]

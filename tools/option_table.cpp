@@ -35,6 +35,7 @@ constexpr std::array kOptions = {
     OptionRow{"PEV", "--algo", "NAME,…/auto/all", "algorithms",
               "all: side by side, the chosen one marked"},
     OptionRow{"P", "--budget", "S", "seconds for the whole sweep", "150"},
+    OptionRow{"P", "--overlap", "", "how much of each call computation hides", ""},
     OptionRow{"V", "--long", "",
               "one seeded case a size, for powers of two, neighbours, primes to 2048", ""},
     OptionRow{"PV", "--seed", "N", "of random inputs and orders", "random, printed"},

@@ -107,6 +107,17 @@ class Endpoint {
   virtual void release(int lane) = 0;
 };
 
+/// A thread's way to pass the time until something may have moved.
+class Pauser {
+ public:
+  virtual ~Pauser() = default;
+  /// Passes some: yields, then sleeps, never past the moment something can move on any channel of
+  /// this rank. True: it is time to look around.
+  virtual bool pause() = 0;
+  /// Something moved: the next pause() is short again.
+  virtual void reset() = 0;
+};
+
 class Transport {
  public:
   using Clock = std::chrono::steady_clock;
@@ -170,6 +181,9 @@ class Transport {
   /// Throws TUTTI_TIMEOUT past the deadline (naming the latest rank), TUTTI_PEER_FAILED when a rank
   /// died or froze, and TUTTI_MISMATCH when one has made another call.
   virtual void look_around() = 0;
+
+  /// For a further thread of this rank's, which gives way to threads that compute.
+  virtual std::unique_ptr<Pauser> pauser() = 0;
 
   /// The world's fault, which every call throws from now on; none if there is none. Looks whether
   /// the ranks have made the same calls so far: ranks that did not wait may not have noticed.

@@ -29,6 +29,8 @@ constexpr std::array kRows = {
     Row{"TUTTI_TIMEOUT_MS", "deadline of a call without one of its own", "1800000"},
     Row{"TUTTI_CROSS_MEMORY", "long messages: 1: read the other process's memory; 0: never do",
         "1 where ranks share cores, else 0"},
+    Row{"TUTTI_PROGRESS_THREAD", "1: a thread of Tutti's own moves calls that nobody waits for",
+        "0: they move in this rank's calls"},
     Row{"RANK", "torchrun's rank", "none"},
     Row{"WORLD_SIZE", "torchrun's number of ranks", "none"},
     Row{"LOCAL_WORLD_SIZE", "torchrun's number of ranks on this host", "WORLD_SIZE"},
@@ -121,6 +123,8 @@ Environment read_environment() {
   environment.call_timeout_ms = get_integer("TUTTI_TIMEOUT_MS", 1);
   if (const auto choice = get_choice("TUTTI_CROSS_MEMORY", std::array{"0", "1"}))
     environment.cross_memory = *choice == "1" ? CrossMemory::kAlways : CrossMemory::kNever;
+  environment.progress_thread =
+      get_choice("TUTTI_PROGRESS_THREAD", std::array{"0", "1"}).value_or("0") == "1";
   read_torchrun(environment);
   environment.foreign = foreign_launcher();
   return environment;

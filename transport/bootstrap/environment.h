@@ -22,6 +22,7 @@ struct Environment {
   std::optional<int> call_timeout_ms;    // TUTTI_TIMEOUT_MS
   // TUTTI_CROSS_MEMORY: "0" never, "1" always.
   CrossMemory cross_memory = CrossMemory::kWhereCoresAreShared;
+  bool progress_thread = false;  // TUTTI_PROGRESS_THREAD: "1"
   // torchrun's: RANK, WORLD_SIZE, LOCAL_WORLD_SIZE, and MASTER_ADDR:MASTER_PORT with
   // TORCHELASTIC_RUN_ID and TORCHELASTIC_RESTART_COUNT. Others use these names too, so they are
   // read only if the first two and the address are all there, or TUTTI_BOOTSTRAP is torchrun.

@@ -1,12 +1,10 @@
 #include "transport/shm/life.h"
 
 #include <linux/futex.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <system_error>
+#include "transport/quiet_thread.h"
 
 namespace tutti {
 
@@ -29,17 +27,7 @@ struct LifeThread::RobustEntry {
 
 LifeThread::LifeThread(ControlHeader& header, RankControl& self)
     : header_(header), self_(self), robust_(std::make_unique<RobustEntry>(self.life)) {
-  // The application's signal handlers do not run here.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    thread_ = std::thread([this] { run(); });
-  } catch (const std::system_error& error) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw Error(TUTTI_SYSTEM, std::string("starting the life thread: ") + error.what());
-  }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  thread_ = quiet_thread("the life thread", [this] { run(); });
   while (self_.life.load(std::memory_order_acquire) == kLifeUnborn) std::this_thread::yield();
 }
 

@@ -47,13 +47,33 @@ ShmTransport::ShmTransport(std::shared_ptr<ShmRank> self, std::shared_ptr<const 
       timeout_(self_->call_timeout),
       faults_(self_->rank, *self_->joined.control, own(), self_->joined.peers, self_->fault_report,
               board_, call_),
-      waiter_(self_->joined.control->of(self_->rank), self_->waiters.fetch_add(1),
-              wait_tuning(self_->joined.oversubscribed()), self_->joined.membarrier),
+      waiter_(make_waiter(self_->joined.oversubscribed())),
       watch_(*self_->joined.control, self_->rank, self_->joined.pids) {
   for (int member = 0; member < size(); ++member)
     if (member != rank())
       endpoints_[static_cast<std::size_t>(member)] =
           std::make_unique<ShmEndpoint>(counts_, link_to(member));
+}
+
+Waiter ShmTransport::make_waiter(bool gives_way) const {
+  const Joined& joined = self_->joined;
+  return {joined.control->of(self_->rank), self_->waiters.fetch_add(1), wait_tuning(gives_way),
+          joined.membarrier};
+}
+
+std::unique_ptr<Pauser> ShmTransport::pauser() {
+  class ShmPauser final : public Pauser {
+   public:
+    ShmPauser(std::shared_ptr<ShmRank> self, const Waiter& waiter)
+        : self_(std::move(self)), waiter_(waiter) {}
+    bool pause() override { return waiter_.pause(); }
+    void reset() override { waiter_.reset(); }
+
+   private:
+    const std::shared_ptr<ShmRank> self_;  // owns what the waiter looks at
+    Waiter waiter_;
+  };
+  return std::make_unique<ShmPauser>(self_, make_waiter(true));
 }
 
 std::unique_ptr<Transport> ShmTransport::channel(int number, bool apart) {

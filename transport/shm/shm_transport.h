@@ -49,6 +49,7 @@ class ShmTransport final : public Transport {
     ++counts_.idles;
     look();
   }
+  std::unique_ptr<Pauser> pauser() override;
   std::optional<Error> fault() override;
   void abandon(const Error& cause) noexcept override;
 
@@ -57,6 +58,7 @@ class ShmTransport final : public Transport {
 
  private:
   OwnSegment& own() const { return *self_->joined.own; }
+  Waiter make_waiter(bool gives_way) const;
   /// Where the calls of this channel are published.
   int board_channel() const { return apart_ ? number_ : 0; }
   PeerLink link_to(int member);
