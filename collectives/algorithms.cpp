@@ -40,6 +40,10 @@ constexpr Algorithm kAlgorithms[] = {
     {Collective::kAllToAll, "direct", all_to_all_direct},
     {Collective::kAllToAll, "pairwise", all_to_all_pairwise},
     {Collective::kAllToAll, "bruck", all_to_all_bruck},
+    {Collective::kScan, "chain", scan_chain},
+    {Collective::kScan, "recursive_doubling", scan_recursive_doubling},
+    {Collective::kExclusiveScan, "chain", exclusive_scan_chain},
+    {Collective::kExclusiveScan, "recursive_doubling", exclusive_scan_recursive_doubling},
 };
 
 const Algorithm* find(Collective collective, std::string_view name) {
@@ -77,8 +81,10 @@ Plan alone(const Shape& shape) {
   PlanBuilder b(shape, 1);
   const CollectiveTraits& traits = traits_of(shape.collective);
   if (!traits.reduces) b.moves_only();
-  const bool moves = traits.output != Extent::kNone && (traits.reduces || !shape.in_place);
-  if (moves) b.tiles([&] { b.copy(b.all_out(), b.all_in()).finish = traits.reduces; });
+  const bool has_result = traits.output != Extent::kNone && traits.scan != Scan::kExclusive;
+  const bool finishes = traits.reduces && traits.scan == Scan::kNone;
+  if (has_result && (traits.reduces || !shape.in_place))
+    b.tiles([&] { b.copy(b.all_out(), b.all_in()).finish = finishes; });
   return b.finish();
 }
 

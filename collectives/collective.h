@@ -21,8 +21,10 @@ enum class Collective : std::uint8_t {
   kGather,
   kScatter,
   kAllToAll,
+  kScan,
+  kExclusiveScan,
 };
-inline constexpr int kCollectives = 9;
+inline constexpr int kCollectives = 11;
 
 /// What a buffer of a call holds. A block is `count` elements.
 enum class Extent : std::uint8_t {
@@ -33,12 +35,18 @@ enum class Extent : std::uint8_t {
   kRootsVector,  // a vector on the root, nothing elsewhere
 };
 
+/// Whose inputs a rank's result combines: all ranks', or those up to its own, which an exclusive
+/// scan leaves out. (Rank 0 has no result then.) What a scan leaves is not scaled after: others go
+/// on with it.
+enum class Scan : std::uint8_t { kNone, kInclusive, kExclusive };
+
 /// One row of the table.
 struct CollectiveTraits {
   std::string_view name;
   Extent input, output;
   bool reduces;  // takes an op
   bool rooted;   // takes a root
+  Scan scan = Scan::kNone;
 
   /// Blocks of a buffer on a rank of `size`.
   static constexpr int blocks(Extent extent, int size, bool is_root) {
@@ -79,6 +87,8 @@ inline constexpr CollectiveTraits kCollectiveTraits[] = {
     {kCollectiveNames[6], Extent::kBlock, Extent::kRootsVector, false, true},  // gather
     {kCollectiveNames[7], Extent::kRootsVector, Extent::kBlock, false, true},  // scatter
     {kCollectiveNames[8], Extent::kVector, Extent::kVector, false, false},     // all_to_all
+    {kCollectiveNames[9], Extent::kBlock, Extent::kBlock, true, false, Scan::kInclusive},
+    {kCollectiveNames[10], Extent::kBlock, Extent::kBlock, true, false, Scan::kExclusive},
 };
 static_assert(std::size(kCollectiveTraits) == kCollectives &&
               kCollectiveNames.size() == kCollectives);

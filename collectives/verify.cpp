@@ -80,9 +80,20 @@ class Outcome {
       case Collective::kAllReduce:
       case Collective::kReduce:
       case Collective::kBarrier:
+      case Collective::kScan:
+      case Collective::kExclusiveScan:
         break;
     }
     return {r, 0};
+  }
+
+  /// What a sum on rank r must hold.
+  Fingerprint inputs_of(std::uint32_t r) const {
+    const Scan scan = traits_of(claim_.collective).scan;
+    if (scan == Scan::kNone) return all_;
+    Fingerprint sum;
+    for (std::uint32_t other = 0; other < r; ++other) sum = sum + proof::fingerprint_of(other);
+    return scan == Scan::kInclusive ? sum + proof::fingerprint_of(r) : sum;
   }
 
   void check_atom(std::uint32_t r, std::uint32_t block, std::uint32_t atom) const {
@@ -95,13 +106,19 @@ class Outcome {
     };
     const Origin from = origin(r, block);
     const bool reduces = traits_of(claim_.collective).reduces;
-    const Fingerprint wanted = reduces ? all_ : proof::fingerprint_of(from.rank);
+    const Scan scan = traits_of(claim_.collective).scan;
+    if (scan == Scan::kExclusive && r == 0) return;  // it has no result
+    const Fingerprint wanted = reduces ? inputs_of(r) : proof::fingerprint_of(from.rank);
     require(v.state != State::kNothing, "was never written");
     require(v.element == from.block * claim_.count + atoms_.begin(atom),
             "holds element " + std::to_string(v.element));
     if (!(v.sum == wanted)) require(false, wrong_inputs(v.sum, wanted, plans_.size()));
     if (!reduces) return;
-    require(v.state == State::kFinal, "was never finished (the op's scaling after is missing)");
+    if (scan == Scan::kNone)
+      require(v.state == State::kFinal, "was never finished (the op's scaling after is missing)");
+    else
+      require(v.state == State::kPartial || (v.state == State::kRaw && !claim_.pre_scaled),
+              "was finished, or not scaled before");
     require(
         claim_.collective != Collective::kAllReduce || v.bits == done_.memory(0).load(atom).bits,
         "may have other bits than on rank 0: the operands combine differently");

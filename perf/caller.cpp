@@ -41,6 +41,11 @@ tutti_status make_calls(const CallCase& c, const void* send, void* recv, tutti_c
                     [&] { return tutti_scatter(send, recv, c.count, c.dtype, c.root, comm, o); });
     case TUTTI_ALL_TO_ALL:
       return repeat(times, [&] { return tutti_all_to_all(send, recv, c.count, c.dtype, comm, o); });
+    case TUTTI_SCAN:
+      return repeat(times, [&] { return tutti_scan(send, recv, c.count, c.dtype, c.op, comm, o); });
+    case TUTTI_EXCLUSIVE_SCAN:
+      return repeat(
+          times, [&] { return tutti_exclusive_scan(send, recv, c.count, c.dtype, c.op, comm, o); });
     default:
       return repeat(times, [&] { return tutti_barrier(comm, o); });
   }

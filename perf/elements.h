@@ -30,8 +30,8 @@ struct ElementCase {
 /// One period of rank's input, as bytes of the dtype.
 std::vector<std::byte> element_inputs(const ElementCase& of, int rank);
 
-/// One period of what the inputs of all ranks combine to.
-std::vector<std::byte> element_results(const ElementCase& of);
+/// One period of what the inputs of the first `ranks` ranks combine to.
+std::vector<std::byte> element_results(const ElementCase& of, int ranks);
 
 /// The right results of one rank: where the elements of each of its output's blocks come from.
 class ElementResults {
@@ -44,7 +44,8 @@ class ElementResults {
  private:
   const ElementCase of_;
   const int rank_;
-  std::vector<std::vector<std::byte>> periods_;  // combined; or one, or each rank's, that is moved
+  // Combined; or one, or each rank's, that is moved; none: there is no result.
+  std::vector<std::vector<std::byte>> periods_;
 };
 
 /// The scalar that rank gives to tutti_op_create_pre_scaled(): one element.

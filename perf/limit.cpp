@@ -46,6 +46,8 @@ Flow flow_of(const CollectiveName& collective, std::size_t ranks) {
     case TUTTI_ALL_GATHER:
       return {1, ranks, 1};
     case TUTTI_ALL_TO_ALL:
+    case TUTTI_SCAN:
+    case TUTTI_EXCLUSIVE_SCAN:
       return {1, 1, ranks};
     default:
       return {};

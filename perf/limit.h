@@ -5,6 +5,7 @@
 // the size, of which a rank's block is S/n where there are blocks):
 //   all_reduce                n·S loaded, n·S stored
 //   reduce, reduce_scatter    n·S loaded, S stored
+//   scan, exclusive_scan      n·S loaded, n·S stored
 //   broadcast, all_gather     S loaded, n·S stored; in place each byte's owner keeps its own:
 //                             (n-1)·S stored
 //   gather, scatter           S loaded, S stored; in place (n-1)/n of them

@@ -16,6 +16,9 @@ constexpr std::array kCollectiveRows{
     CollectiveName{"gather", TUTTI_GATHER, Holds::kBlock, Holds::kRootsVector, false, true},
     CollectiveName{"scatter", TUTTI_SCATTER, Holds::kRootsVector, Holds::kBlock, false, true},
     CollectiveName{"all_to_all", TUTTI_ALL_TO_ALL, Holds::kVector, Holds::kVector, false, false},
+    CollectiveName{"scan", TUTTI_SCAN, Holds::kBlock, Holds::kBlock, true, false, true, true},
+    CollectiveName{"exclusive_scan", TUTTI_EXCLUSIVE_SCAN, Holds::kBlock, Holds::kBlock, true,
+                   false, true, false},
     CollectiveName{"barrier", TUTTI_BARRIER, Holds::kNothing, Holds::kNothing, false, false},
 };
 

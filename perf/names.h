@@ -24,6 +24,8 @@ struct CollectiveName {
   Holds input, output;
   bool reduces;  // takes an op
   bool rooted;
+  bool scans = false;    // a rank's result is of the ranks up to it,
+  bool to_self = false;  // itself included
 
   bool moves_data() const { return output != Holds::kNothing; }
   /// Whether its size, as nccl-tests counts, is that of a block of each rank.

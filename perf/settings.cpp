@@ -159,8 +159,12 @@ std::vector<Arithmetic> sweep_arithmetics(const SweepSettings& settings) {
   std::vector<Arithmetic> pairs;
   for (const DtypeName* dtype : dtypes_of(settings)) {
     for (const OpName* op : ops_of(settings)) {
-      if (op == nullptr || op_takes(*op, *dtype))
+      const bool scanned_average =
+          op != nullptr && op->value == TUTTI_AVG && collective_of(settings).scans;
+      if (!scanned_average && (op == nullptr || op_takes(*op, *dtype)))
         pairs.push_back({dtype, op});
+      else if (scanned_average && !picks)
+        throw UsageError("--op: avg: a scan has no number of ranks to divide by");
       else if (!picks)
         throw UsageError(
             fmt::format("--op: '{}' takes integers only, not {}", op->name, dtype->name));

@@ -23,6 +23,10 @@ tutti_status AnyCall::make(const void* send, void* recv, tutti_comm* comm,
       return tutti_scatter(send, recv, count, dtype, root, comm, options);
     case Collective::kAllToAll:
       return tutti_all_to_all(send, recv, count, dtype, comm, options);
+    case Collective::kScan:
+      return tutti_scan(send, recv, count, dtype, op, comm, options);
+    case Collective::kExclusiveScan:
+      return tutti_exclusive_scan(send, recv, count, dtype, op, comm, options);
   }
   return TUTTI_INTERNAL;
 }

@@ -47,9 +47,22 @@ class Judge {
         return check_moved(v, case_.root, rank * count + element);
       case Collective::kAllToAll:
         return check_moved(v, block, rank * count + within);
+      case Collective::kScan:
+        return check_prefix(v, element, rank);
+      case Collective::kExclusiveScan:
+        if (rank > 0) check_prefix(v, element, rank - 1);
+        return;
       case Collective::kBarrier:
         return;
     }
+  }
+
+  // A scan's: of ranks 0 … last, in this order, and not finished.
+  void check_prefix(Value v, int element, int last) {
+    std::vector<int> ranks, wanted;
+    collect(v, element, ranks);
+    for (int r = 0; r <= last; ++r) wanted.push_back(r);
+    expect_right(ranks == wanted, "not the inputs up to this rank's, in order");
   }
 
   void check_moved(Value v, int rank, int element) {

@@ -74,6 +74,7 @@ std::vector<Wrong> wrong_calls(Collective collective, int rank, int size, Memory
     spoil([](AnyCall& c) { c.op = 99; }, "unknown op 99");
     spoil([](AnyCall& c) { c.op = TUTTI_BXOR; }, "bxor takes integers only");
   }
+  if (traits.scan != Scan::kNone) spoil([](AnyCall& c) { c.op = TUTTI_AVG; }, "op avg");
   if (traits.rooted) {
     spoil([](AnyCall& c) { c.root = 2; }, "root is 2");
     spoil([](AnyCall& c) { c.root = -1; }, "root is -1");

@@ -17,6 +17,7 @@
 
 #include "tests/c_api_kit.h"
 #include "tests/catch.h"
+#include "tests/every_call.h"
 #include "tests/ranks.h"
 #include "tutti/tutti.h"
 
@@ -24,86 +25,8 @@ namespace {
 
 using namespace tutti::test;
 
-struct NamedCall {
-  const char* name;
-  std::function<tutti_status(tutti_comm*)> call;
-};
-
-/// For the send whose receive comes in the next row.
-tutti_options with_request() {
-  static tutti_request* request = nullptr;
-  tutti_options options = TUTTI_OPTIONS_INIT;
-  options.request = &request;
-  return options;
-}
-
-/// Every call that takes a communicator, with arguments that are right.
-const std::vector<NamedCall>& all_calls() {
-  static float value = 1, other = 1;
-  static tutti_comm* child = nullptr;
-  static std::int32_t number = 0;
-  static void* pointer = nullptr;
-  static tutti_op op = 0;
-  static tutti_candidate_info info = TUTTI_CANDIDATE_INFO_INIT;
-  static const std::vector<NamedCall> kCalls = {
-      {"rank", [](tutti_comm* c) { return tutti_rank(c, &number); }},
-      {"size", [](tutti_comm* c) { return tutti_size(c, &number); }},
-      {"alloc", [](tutti_comm* c) { return tutti_alloc(&pointer, 8, c); }},
-      {"free", [](tutti_comm* c) { return tutti_free(nullptr, c); }},
-      {"op_create_pre_scaled",
-       [](tutti_comm* c) { return tutti_op_create_pre_scaled(&op, &value, TUTTI_F32, c); }},
-      {"op_free", [](tutti_comm* c) { return tutti_op_free(op, c); }},
-      {"all_reduce",
-       [](tutti_comm* c) {
-         return tutti_all_reduce(&value, &value, 1, TUTTI_F32, TUTTI_SUM, c, nullptr);
-       }},
-      {"broadcast",
-       [](tutti_comm* c) { return tutti_broadcast(&value, &value, 1, TUTTI_F32, 0, c, nullptr); }},
-      {"barrier", [](tutti_comm* c) { return tutti_barrier(c, nullptr); }},
-      {"reduce",
-       [](tutti_comm* c) {
-         return tutti_reduce(&value, &value, 1, TUTTI_F32, TUTTI_SUM, 0, c, nullptr);
-       }},
-      {"reduce_scatter",
-       [](tutti_comm* c) {
-         return tutti_reduce_scatter(&value, &value, 1, TUTTI_F32, TUTTI_SUM, c, nullptr);
-       }},
-      {"all_gather",
-       [](tutti_comm* c) { return tutti_all_gather(&value, &value, 1, TUTTI_F32, c, nullptr); }},
-      {"gather",
-       [](tutti_comm* c) { return tutti_gather(&value, &value, 1, TUTTI_F32, 0, c, nullptr); }},
-      {"scatter",
-       [](tutti_comm* c) { return tutti_scatter(&value, &value, 1, TUTTI_F32, 0, c, nullptr); }},
-      {"all_to_all",
-       [](tutti_comm* c) { return tutti_all_to_all(&value, &other, 1, TUTTI_F32, c, nullptr); }},
-      {"send_recv",
-       [](tutti_comm* c) {
-         return tutti_send_recv(&value, 1, 0, &other, 1, 0, TUTTI_F32, c, nullptr);
-       }},
-      {"send",
-       [](tutti_comm* c) {
-         const tutti_options options = with_request();
-         return tutti_send(&value, 1, TUTTI_F32, 0, c, &options);
-       }},
-      {"recv", [](tutti_comm* c) { return tutti_recv(&other, 1, TUTTI_F32, 0, c, nullptr); }},
-      {"comm_split", [](tutti_comm* c) { return tutti_comm_split(&child, TUTTI_NO_COLOUR, 0, c); }},
-      {"comm_duplicate",
-       [](tutti_comm* c) {
-         const tutti_status status = tutti_comm_duplicate(&child, c);
-         return status == TUTTI_OK ? tutti_comm_free(child) : status;
-       }},
-      {"group_start", [](tutti_comm* c) { return tutti_group_start(c); }},
-      {"group_end", [](tutti_comm* c) { return tutti_group_end(c, nullptr); }},
-      {"candidate",
-       [](tutti_comm* c) {
-         return tutti_candidate(TUTTI_ALL_REDUCE, 1, TUTTI_F32, TUTTI_SUM, c, 0, &info);
-       }},
-  };
-  return kCalls;
-}
-
 void check_all_refuse(tutti_comm* comm, const std::string& reason) {
-  for (const NamedCall& row : all_calls()) {
+  for (const NamedCall& row : every_call()) {
     CAPTURE(row.name);
     CHECK(row.call(comm) == TUTTI_INVALID);
     CHECK(says(comm, reason));
@@ -163,7 +86,7 @@ void check_start_refused(const std::string& reason) {
 
 TEST_CASE("every call takes a good communicator, so that the next tests mean something") {
   const Alone comm;
-  for (const NamedCall& row : all_calls()) {
+  for (const NamedCall& row : every_call()) {
     CAPTURE(row.name);
     CHECK(row.call(comm) == TUTTI_OK);
   }
@@ -194,7 +117,7 @@ TEST_CASE("every call refuses a communicator after a fork, and the parent goes o
   REQUIRE(child >= 0);
   if (child == 0) {
     int wrong = tutti_finish(comm) == TUTTI_INVALID ? 0 : 1;
-    for (const NamedCall& row : all_calls()) {
+    for (const NamedCall& row : every_call()) {
       const bool refused = row.call(comm) == TUTTI_INVALID;
       const std::string text = tutti_error_text(nullptr);
       if (!refused || text.find("after a fork the child must call") == std::string::npos) ++wrong;
@@ -205,7 +128,7 @@ TEST_CASE("every call refuses a communicator after a fork, and the parent goes o
   REQUIRE(waitpid(child, &status, 0) == child);
   CHECK(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
-  for (const NamedCall& row : all_calls()) CHECK(row.call(comm) == TUTTI_OK);
+  for (const NamedCall& row : every_call()) CHECK(row.call(comm) == TUTTI_OK);
 }
 
 // ---- Arguments ----------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ class Draw {
     c.collective = static_cast<Collective>(below(kCollectives));
     c.count = count();
     c.dtype = pick(kDtypes);
-    c.op = pick(kOps);
+    c.op = op_for(c.collective);
     c.root = static_cast<int>(below(static_cast<std::size_t>(ranks_)));
     c.algorithm = algorithm(c.collective);
     c.request = below(4) == 0;
@@ -63,6 +63,7 @@ class Draw {
         case 0:
           wrong.collective = static_cast<Collective>(below(kCollectives));
           wrong.algorithm = nullptr;
+          wrong.op = op_for(wrong.collective);
           if (wrong.collective != right.collective) return wrong;
           break;
         case 1:
@@ -74,7 +75,7 @@ class Draw {
           if (has_data && wrong.dtype != right.dtype) return wrong;
           break;
         case 3:
-          wrong.op = pick(kOps);
+          wrong.op = op_for(right.collective);
           if (traits.reduces && wrong.op != right.op) return wrong;
           break;
         case 4:
@@ -94,7 +95,8 @@ class Draw {
 
  private:
   static constexpr std::array kDtypes{TUTTI_I8, TUTTI_I32, TUTTI_U64, TUTTI_F32, TUTTI_F64};
-  static constexpr std::array kOps{TUTTI_SUM, TUTTI_PROD, TUTTI_MIN, TUTTI_MAX, TUTTI_AVG};
+  static constexpr std::array kOps{TUTTI_SUM, TUTTI_PROD, TUTTI_MIN, TUTTI_MAX,
+                                   TUTTI_AVG};  // avg last: no scan takes it
 
   std::size_t count() {
     constexpr std::array<std::size_t, 9> kCounts{0, 1, 2, 39, 40, 1000, 5000, 70'000, 200'000};
@@ -103,6 +105,10 @@ class Draw {
   const char* algorithm(Collective collective) {
     const Algorithm& row = algorithms()[below(algorithms().size())];
     return row.collective == collective ? row.name.data() : nullptr;
+  }
+  tutti_op op_for(Collective collective) {
+    const bool scan = traits_of(collective).scan != Scan::kNone;
+    return kOps[below(kOps.size() - (scan ? 1 : 0))];
   }
   template <typename T, std::size_t n>
   T pick(const std::array<T, n>& values) {

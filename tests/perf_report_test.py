@@ -205,14 +205,15 @@ class TheOptions(unittest.TestCase):
         table, document = sweep("all", "--ranks", "3", "-b", "8", "-e", "30K", "-f", "128",
                                 "-r", "1", "--budget", "20", "--seed", "5")
         names = [world["collective"] for world in document["machine"]["worlds"]]
-        self.assertEqual(len(set(names)), 9)
+        self.assertEqual(len(set(names)), 11)
         self.assertEqual({row["collective"] for row in document["results"]}, set(names))
         for row in document["results"]:
             self.assertEqual(row["wrong"], 0, row)
             blocks = 3 if row["collective"] in ("reduce_scatter", "all_gather", "gather", "scatter",
                                                 "all_to_all") else 1
             self.assertEqual(row["bytes"], 4 * blocks * row["count"])
-            factor = {"all_reduce": 4 / 3, "broadcast": 1, "reduce": 1, "barrier": 0}
+            factor = {"all_reduce": 4 / 3, "broadcast": 1, "reduce": 1, "scan": 1,
+                      "exclusive_scan": 1, "barrier": 0}
             self.assertAlmostEqual(row["busbw_GBps"],
                                    row["algbw_GBps"] * factor.get(row["collective"], 2 / 3),
                                    delta=2e-4)

@@ -119,7 +119,7 @@ TEST_CASE("expected elements are what the inputs add up to, for every type, op a
           for (std::size_t i = 0; i < total.size(); ++i)
             total[i] = combined(op, total[i], values[i]);
         }
-        const auto expected = decoded_all(dtype, element_results(of));
+        const auto expected = decoded_all(dtype, element_results(of, of.ranks));
         bool same = true;
         bool exact = true;  // no order of summation leaves the exact integers of the type
         for (std::size_t i = 0; i < total.size(); ++i) {
@@ -143,7 +143,7 @@ TEST_CASE("expected bits are what the bitwise ops make of the inputs") {
     const auto a = element_inputs(of, 0);
     const auto b = element_inputs(of, 1);
     const auto c = element_inputs(of, 2);
-    const auto expected = element_results(of);
+    const auto expected = element_results(of, of.ranks);
     std::size_t wrong = 0;
     for (std::size_t i = 0; i < expected.size(); ++i) {
       const std::byte bits = of.op->value == TUTTI_BAND  ? a[i] & b[i] & c[i]
@@ -172,7 +172,7 @@ TEST_CASE("inputs differ by rank and by seed") {
 
 TEST_CASE("every wrong element is counted, once, wherever it is") {
   const ElementCase of = element_case(*find_dtype("f32"), find_op("sum"), 2);
-  const auto period = element_results(of);
+  const auto period = element_results(of, of.ranks);
   std::vector<std::byte> array(4 * (2 * kElementPeriod + 11));
   fill_elements(array, period);
   CHECK(count_wrong_elements(array, period, 4) == 0);
@@ -185,7 +185,7 @@ TEST_CASE("every wrong element is counted, once, wherever it is") {
 
 TEST_CASE("a chunk in the wrong place does not look right") {
   const ElementCase of = element_case(*find_dtype("f32"), find_op("sum"), 4);
-  const auto period = element_results(of);
+  const auto period = element_results(of, of.ranks);
   std::vector<std::byte> array(1 << 20);
   fill_elements(array, period);
   const std::size_t quarter = array.size() / 4;
@@ -292,12 +292,14 @@ TEST_CASE("one wrong element is found wherever it is, in every collective") {
                          .root = kRank,
                          .seed = 7};
     const auto blocks = static_cast<std::size_t>(blocks_in(collective.output, kRanks, true));
+    const int summed = collective.scans ? kRank + (collective.to_self ? 1 : 0) : kRanks;
     std::vector<std::byte> output;
     for (std::size_t block = 0; block < blocks; ++block) {
       const bool from_vector = collective.is_in_vectors() && collective.input != Holds::kBlock;
       std::vector<std::byte> source(kRanks * kCount * 4);
       const int sender = collective.rooted && blocks == 1 ? of.root : static_cast<int>(block);
-      fill_elements(source, collective.reduces ? element_results(of) : element_inputs(of, sender));
+      fill_elements(source,
+                    collective.reduces ? element_results(of, summed) : element_inputs(of, sender));
       const auto* const begin = source.data() + (from_vector ? kRank * kCount * 4 : 0);
       output.insert(output.end(), begin, begin + kCount * 4);
     }

@@ -9,7 +9,7 @@ constexpr std::array kOptions = {
     // Positional arguments.
     OptionRow{"PEV", "collective", "COLLECTIVE",
               "all_reduce, broadcast, reduce, reduce_scatter, all_gather, gather, scatter, "
-              "all_to_all or barrier; perf: also all",
+              "all_to_all, scan, exclusive_scan or barrier; perf: also all",
               "all_reduce; verify: all"},
     OptionRow{"E", "size", "SIZE", "bytes of the message", "1M"},
 

@@ -119,7 +119,7 @@ class ProgressLine {
 };
 
 void print(const SweepRow& row) {
-  fmt::print("{:<12}{:<20}{:>8}{:>13}{:>9.1f}  {}\n", name_of(row.collective), row.algorithm,
+  fmt::print("{:<16}{:<20}{:>8}{:>13}{:>9.1f}  {}\n", name_of(row.collective), row.algorithm,
              row.cases, row.messages, row.seconds,
              row.failed == 0 ? "proven" : fmt::format("WRONG in {}", row.failed));
 }
@@ -166,7 +166,7 @@ int Verify::run() {
 
   SweepRow sum;
   if (!quiet) {
-    fmt::print("{:<12}{:<20}{:>8}{:>13}{:>9}  {}\n", "collective", "algorithm", "cases", "messages",
+    fmt::print("{:<16}{:<20}{:>8}{:>13}{:>9}  {}\n", "collective", "algorithm", "cases", "messages",
                "seconds", "verdict");
   }
   for (const SweepRow& row : rows) {

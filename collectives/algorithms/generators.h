@@ -38,5 +38,9 @@ Plan scatter_binomial(const Shape& shape);
 Plan all_to_all_direct(const Shape& shape);
 Plan all_to_all_pairwise(const Shape& shape);
 Plan all_to_all_bruck(const Shape& shape);
+Plan scan_chain(const Shape& shape);
+Plan scan_recursive_doubling(const Shape& shape);
+Plan exclusive_scan_chain(const Shape& shape);
+Plan exclusive_scan_recursive_doubling(const Shape& shape);
 
 }  // namespace tutti

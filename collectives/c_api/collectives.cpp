@@ -26,6 +26,8 @@ tutti_status call(const void* send, void* recv, std::size_t count, tutti_dtype d
   return named_call(name_of(collective), comm, [&](Communicator& c) {
     constexpr CollectiveTraits traits = traits_of(collective);
     if (traits.rooted) check_root(root, c.size());
+    if (traits.scan != Scan::kNone && op == TUTTI_AVG)
+      invalid("op avg: a scan has no number of ranks to divide by");
     const Dtype dtype = checked_dtype(dtype_value);
     const std::size_t block = checked_bytes(count, dtype);
     const Given in = given("send", send, traits.input_blocks(c.size(), c.rank(), root), block);
@@ -106,6 +108,16 @@ tutti_status tutti_scatter(const void* send, void* recv, size_t recv_count, tutt
 tutti_status tutti_all_to_all(const void* send, void* recv, size_t count, tutti_dtype dtype,
                               tutti_comm* comm, const tutti_options* options) {
   return call<Collective::kAllToAll>(send, recv, count, dtype, TUTTI_SUM, 0, comm, options);
+}
+
+tutti_status tutti_scan(const void* send, void* recv, size_t count, tutti_dtype dtype, tutti_op op,
+                        tutti_comm* comm, const tutti_options* options) {
+  return call<Collective::kScan>(send, recv, count, dtype, op, 0, comm, options);
+}
+
+tutti_status tutti_exclusive_scan(const void* send, void* recv, size_t count, tutti_dtype dtype,
+                                  tutti_op op, tutti_comm* comm, const tutti_options* options) {
+  return call<Collective::kExclusiveScan>(send, recv, count, dtype, op, 0, comm, options);
 }
 
 tutti_status tutti_barrier(tutti_comm* comm, const tutti_options* options) {

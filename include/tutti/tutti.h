@@ -258,6 +258,18 @@ tutti_status tutti_scatter(const void *send, void *recv, size_t recv_count, tutt
 tutti_status tutti_all_to_all(const void *send, void *recv, size_t count, tutti_dtype dtype,
                               tutti_comm *comm, const tutti_options *options);
 
+/** Combines `count` elements of `send` of ranks 0 … r with `op`, in rank order, and leaves the
+ *  result in `recv` on each rank r. In place if send == recv; otherwise the two must not overlap.
+ *  Blocks until recv is complete and send may be changed. Errors: as tutti_all_reduce();
+ *  TUTTI_INVALID for TUTTI_AVG. */
+tutti_status tutti_scan(const void *send, void *recv, size_t count, tutti_dtype dtype, tutti_op op,
+                        tutti_comm *comm, const tutti_options *options);
+
+/** As tutti_scan(), but without rank r's own elements: of ranks 0 … r-1. What rank 0 finds in
+ *  `recv` is undefined. */
+tutti_status tutti_exclusive_scan(const void *send, void *recv, size_t count, tutti_dtype dtype,
+                                  tutti_op op, tutti_comm *comm, const tutti_options *options);
+
 /** Returns when every rank has entered the call. Errors: as tutti_all_reduce(). */
 tutti_status tutti_barrier(tutti_comm *comm, const tutti_options *options);
 
@@ -343,7 +355,9 @@ enum {
   TUTTI_ALL_GATHER = 5,
   TUTTI_GATHER = 6,
   TUTTI_SCATTER = 7,
-  TUTTI_ALL_TO_ALL = 8
+  TUTTI_ALL_TO_ALL = 8,
+  TUTTI_SCAN = 9,
+  TUTTI_EXCLUSIVE_SCAN = 10
 };
 
 /** One algorithm that could serve a call. */
