@@ -34,7 +34,7 @@ TEST_CASE("trip counts are tried around the window that the transport has") {
   CHECK(Sweep{}.window == kWindow);
 }
 
-TEST_CASE("every generator is right for 1 to 33 ranks, every root, awkward counts and all forms") {
+TEST_CASE("every generator is right for 1 to 33 ranks, all forms, roots and awkward counts") {
   Sweep sweep;
   const auto most = static_cast<int>(setting("TUTTI_VERIFY_RANKS", 33));
   for (int n = 1; n <= most; ++n) sweep.sizes.push_back(n);

@@ -157,7 +157,9 @@ int Verify::run() {
                what.sizes.size() == 1 ? "1 size" : fmt::format("{} sizes", what.sizes.size()),
                *least, *most, what.window + 1, 2 * what.window + 1,
                what.sampled ? "one seeded case a size"
-                            : "every root, awkward counts, in place, out of place and mixed");
+                            : fmt::format("every root (above {} ranks 4 of them), awkward counts, "
+                                          "in place, out of place and mixed",
+                                          kEveryRootUpTo));
     std::fflush(stdout);
   }
   const auto begin = std::chrono::steady_clock::now();

@@ -153,15 +153,30 @@ std::vector<Variant> variants_to_prove(const Sweep& sweep, const Algorithm& algo
   return found;
 }
 
+// Every root, or of many ranks the first, the last and some that the seed picks. A sampled case
+// finds its own.
+std::vector<int> roots_to_prove(const Sweep& sweep, Collective collective, int size) {
+  if (!traits_of(collective).rooted) return {0};
+  if (sweep.root) return *sweep.root < size ? std::vector{*sweep.root} : std::vector<int>{};
+  if (sweep.sampled) return {0};
+  std::vector<int> roots;
+  for (int root = 0; root < size; ++root) roots.push_back(root);
+  if (size <= kEveryRootUpTo) return roots;
+  const auto random = [&](std::uint64_t k) {
+    return static_cast<int>(mix(mix(sweep.seed, k), static_cast<std::uint64_t>(size)) %
+                            static_cast<std::uint64_t>(size));
+  };
+  roots = {0, size - 1, random(1), random(2)};
+  std::ranges::sort(roots);
+  roots.erase(std::unique(roots.begin(), roots.end()), roots.end());
+  return roots;
+}
+
 void add_jobs(const Sweep& sweep, const Algorithm& a, std::size_t row, std::vector<Job>& jobs) {
   for (const int size : sweep.sizes) {
-    const bool rooted = traits_of(a.collective).rooted;
-    const bool every = rooted && !sweep.sampled && !sweep.root;
-    const int first = rooted ? sweep.root.value_or(0) : 0;
-    if (first >= size) continue;
+    const std::vector<int> roots = roots_to_prove(sweep, a.collective, size);
     for (const Variant& v : variants_to_prove(sweep, a, size)) {
-      for (int root = first; root < (every ? size : first + 1); ++root)
-        jobs.push_back({v, size, root, row});
+      for (const int root : roots) jobs.push_back({v, size, root, row});
     }
   }
 }

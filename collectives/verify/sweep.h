@@ -32,12 +32,15 @@ struct ProofCase {
 /// The plans of all ranks of a case; count and trips do not matter to them.
 std::vector<Plan> plans_of(const ProofCase& c);
 
+/// Of more ranks the first, the last and two roots that the seed picks are proven.
+inline constexpr int kEveryRootUpTo = 17;
+
 struct Sweep {
   std::vector<int> sizes;
   std::vector<Collective> collectives = all_collectives();
   // Names; empty: all, with more shards than variants() lists.
   std::vector<std::string> algorithms{};
-  std::optional<int> root{};  // of the broadcast; none: every root
+  std::optional<int> root{};  // of what has one; none: every root, of many ranks some
   // One seeded root, count, trip count and form a size; of millions of messages a tile, few tiles.
   bool sampled = false;
   std::uint64_t seed = 1;
