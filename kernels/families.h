@@ -22,4 +22,7 @@ ScaleKernel half_scale_kernel(Dtype dtype);
 ReduceKernel quarter_kernel(Dtype dtype, Combine combine, ReduceShape shape);
 ScaleKernel quarter_scale_kernel(Dtype dtype);
 
+// f32_i32, f64_i32. One kernel for both shapes: the order of operands does not show.
+ReduceKernel pair_kernel(Dtype dtype, Combine combine);
+
 }  // namespace tutti

@@ -16,8 +16,8 @@ inline constexpr std::array<std::string_view, 11> kCollectiveNames = {
     "gather",     "scatter",   "all_to_all", "scan",   "exclusive_scan"};
 
 /// Of the predefined ops, by tutti_op; none has the value 0.
-inline constexpr std::array<std::string_view, 9> kOpNames = {"",    "sum",  "prod", "min", "max",
-                                                             "avg", "band", "bor",  "bxor"};
+inline constexpr std::array<std::string_view, 11> kOpNames = {
+    "", "sum", "prod", "min", "max", "avg", "band", "bor", "bxor", "min_index", "max_index"};
 
 /// What a message's two ends are called, in place of a tutti_collective.
 inline constexpr tutti_collective kSendCall = 1000, kRecvCall = 1001;
@@ -32,7 +32,7 @@ inline std::string collective_name(tutti_collective collective) {
   return std::string(kCollectiveNames[index]);
 }
 
-/// "sum"; of others, which tutti_op_create_pre_scaled() made, "created op 256".
+/// "sum"; of others, which were created, "created op 256".
 inline std::string op_name(tutti_op op) {
   if (op < kOpNames.size()) return std::string(kOpNames[op]);
   return "created op " + std::to_string(op);

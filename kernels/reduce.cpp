@@ -36,12 +36,14 @@ HWY_EXPORT(target_in_use);
 ReduceKernel reduce_kernel(Dtype dtype, Combine combine, ReduceShape shape) {
   assert(supports(dtype, combine));
   if (is_integer(dtype)) return integer_kernel(dtype, combine);
+  if (is_pair(dtype)) return pair_kernel(dtype, combine);
   if (size_of(dtype) >= 4) return float_kernel(dtype, combine, shape);
   if (size_of(dtype) == 2) return half_kernel(dtype, combine, shape);
   return quarter_kernel(dtype, combine, shape);
 }
 
 ScaleKernel scale_kernel(Dtype dtype) {
+  assert(!is_pair(dtype));
   if (is_integer(dtype)) return integer_scale_kernel(dtype);
   if (size_of(dtype) >= 4) return float_scale_kernel(dtype);
   if (size_of(dtype) == 2) return half_scale_kernel(dtype);

@@ -37,6 +37,10 @@ struct Finish {
 /// infinite. Streaming is a hint: short, unaligned, 8-bit float and divided integer arrays are
 /// stored as usual; when the kernel returns, streamed stores are ordered like ordinary ones.
 ///
+/// Min and max with index take pairs, and give the pair with the least or greatest value (-0 below
+/// +0), of equal values the one with the lower index; a NaN comes before every value, of NaNs the
+/// lower index. Padding is zero then. They know no divisor.
+///
 /// dst[e] = finish(sources[0][e] ∘ … ∘ sources[k-1][e]) for e in 0 … count-1. k ≥ 1; k = 1 copies
 /// (and finishes). dst may be one of the sources exactly; otherwise nothing overlaps. No alignment
 /// is assumed beyond what the caller's buffers have (any). Thread-safe.
@@ -48,7 +52,7 @@ using ReduceKernel = void (*)(void* dst, const void* const* sources, std::size_t
 ReduceKernel reduce_kernel(Dtype dtype, Combine combine, ReduceShape shape);
 
 /// dst[e] = scalar · src[e], rounded once (8- and 16-bit floats multiply in f32; integers wrap).
-/// `scalar` points to one element of `dtype`. dst == src is allowed.
+/// `scalar` points to one element of `dtype`, which is no pair. dst == src is allowed.
 using ScaleKernel = void (*)(void* dst, const void* src, std::size_t count, const void* scalar);
 ScaleKernel scale_kernel(Dtype dtype);
 

@@ -34,6 +34,9 @@ ReduceKernel pick_integer(Combine combine) {
       return reduce<BitLanes<T>, T, Combine::kBor, kFold>;
     case Combine::kBxor:
       return reduce<BitLanes<T>, T, Combine::kBxor, kFold>;
+    case Combine::kMinIndex:
+    case Combine::kMaxIndex:
+      break;  // of pairs
   }
   return nullptr;
 }

@@ -182,7 +182,74 @@ void scale(void* dst, const void* src, std::size_t count, const void* scalar) {
   }
 }
 
-// Calls `use` with the traits of a dtype.
+// ---- Pairs of a value and its index ------------------------------------------------------------
+
+template <class T>
+struct Pair {
+  T value{};
+  std::int32_t index = 0;
+};
+
+// Pairs are as long as two values: whatever follows the index is padding.
+template <class T>
+Pair<T> load_pair(const void* array, std::size_t e) {
+  const auto* from = static_cast<const std::byte*>(array) + e * 2 * sizeof(T);
+  Pair<T> pair;
+  std::memcpy(&pair.value, from, sizeof pair.value);
+  std::memcpy(&pair.index, from + sizeof(T), sizeof pair.index);
+  return pair;
+}
+
+template <class T>
+void store_pair(void* array, std::size_t e, const Pair<T>& pair) {
+  auto* to = static_cast<std::byte*>(array) + e * 2 * sizeof(T);
+  const T value = Plain<T>::encode(pair.value);
+  std::memset(to, 0, 2 * sizeof(T));
+  std::memcpy(to, &value, sizeof value);
+  std::memcpy(to + sizeof(T), &pair.index, sizeof pair.index);
+}
+
+// Whether `a` is taken and not `b`, which differs from it.
+template <class T, Combine combine>
+bool comes_before(T a, T b) {
+  if (std::isnan(a) || std::isnan(b)) return std::isnan(a) && !std::isnan(b);
+  const bool below = a == b ? std::signbit(a) && !std::signbit(b) : a < b;
+  const bool above = a == b ? !std::signbit(a) && std::signbit(b) : a > b;
+  return combine == Combine::kMinIndex ? below : above;
+}
+
+template <class T, Combine combine>
+Pair<T> first_pair(const Pair<T>& a, const Pair<T>& b) {
+  if (comes_before<T, combine>(a.value, b.value)) return a;
+  if (comes_before<T, combine>(b.value, a.value)) return b;
+  return a.index <= b.index ? a : b;
+}
+
+template <class T, Combine combine>
+void reduce_pairs(void* dst, const void* const* sources, std::size_t k, std::size_t count,
+                  [[maybe_unused]] Finish finish, Stores /*stores*/) {
+  assert(k >= 1 && finish.divisor == 1);
+  if (k == 1) {
+    if (count != 0) std::memmove(dst, sources[0], count * 2 * sizeof(T));
+    return;
+  }
+  for (std::size_t e = 0; e < count; ++e) {
+    auto first = load_pair<T>(sources[0], e);
+    for (std::size_t s = 1; s < k; ++s)
+      first = first_pair<T, combine>(first, load_pair<T>(sources[s], e));
+    store_pair(dst, e, first);
+  }
+}
+
+template <class T>
+ReduceKernel select_pairs(Combine combine) {
+  return combine == Combine::kMinIndex ? reduce_pairs<T, Combine::kMinIndex>
+                                       : reduce_pairs<T, Combine::kMaxIndex>;
+}
+
+// ---- The choice --------------------------------------------------------------------------------
+
+// Calls `use` with the traits of a dtype that is no pair.
 template <class Use>
 auto with_type(Dtype dtype, Use use) {
   switch (dtype) {
@@ -208,7 +275,7 @@ auto with_type(Dtype dtype, Use use) {
       return use(Small<kBF16, std::uint16_t>());
     case Dtype::kF8E4M3:
       return use(Small<kF8E4M3, std::uint8_t>());
-    case Dtype::kF8E5M2:
+    default:
       break;
   }
   return use(Small<kF8E5M2, std::uint8_t>());
@@ -247,6 +314,8 @@ ReduceKernel select(Combine combine) {
 
 ReduceKernel reduce_reference(Dtype dtype, Combine combine, ReduceShape shape) {
   assert(supports(dtype, combine));
+  if (dtype == Dtype::kF32I32) return select_pairs<float>(combine);
+  if (dtype == Dtype::kF64I32) return select_pairs<double>(combine);
   return with_type(dtype, [&]<class Type>(Type) {
     return shape == ReduceShape::kFold ? select<Type, ReduceShape::kFold>(combine)
                                        : select<Type, ReduceShape::kBalanced>(combine);
@@ -254,6 +323,7 @@ ReduceKernel reduce_reference(Dtype dtype, Combine combine, ReduceShape shape) {
 }
 
 ScaleKernel scale_reference(Dtype dtype) {
+  assert(!is_pair(dtype));
   return with_type(dtype, []<class Type>(Type) -> ScaleKernel { return scale<Type>; });
 }
 

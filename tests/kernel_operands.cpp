@@ -68,6 +68,18 @@ std::uint64_t small_number(Dtype dtype, Random& random) {
   return from_float(format_of(dtype), single);
 }
 
+// A value as any float, or one of few, so that several operands have it; the index is one of few,
+// any number, or either extreme; the padding is not zero.
+void fill_pair(Dtype dtype, std::byte* to, Random& random) {
+  const Dtype value_dtype = dtype == Dtype::kF32I32 ? Dtype::kF32 : Dtype::kF64;
+  const std::uint64_t value =
+      random() % 2 == 0 ? special_float(value_dtype, random) : random_element(value_dtype, random);
+  const std::uint64_t indices[] = {random() % 4, random(), 0x7FFFFFFF, 0x80000000};
+  const std::uint64_t index = indices[random() % std::size(indices)] | random() << 32;
+  std::memcpy(to, &value, size_of(value_dtype));
+  std::memcpy(to + size_of(value_dtype), &index, size_of(value_dtype));
+}
+
 }  // namespace
 
 std::uint64_t test_seed() {
@@ -83,6 +95,12 @@ std::uint64_t test_share() {
 std::vector<Dtype> all_dtypes() {
   std::vector<Dtype> dtypes;
   for (int i = 0; i < kDtypes; ++i) dtypes.push_back(static_cast<Dtype>(i));
+  return dtypes;
+}
+
+std::vector<Dtype> all_numbers() {
+  std::vector<Dtype> dtypes = all_dtypes();
+  std::erase_if(dtypes, is_pair);
   return dtypes;
 }
 
@@ -125,8 +143,13 @@ Arrays::Arrays(Dtype dtype, std::size_t k, std::size_t count, std::size_t stride
 void Arrays::fill(Random& random) {
   for (std::size_t s = 0; s < pointers_.size(); ++s) {
     for (std::size_t e = 0; e < count_; ++e) {
+      std::byte* const to = (*this)[s] + e * size_of(dtype_);
+      if (is_pair(dtype_)) {
+        fill_pair(dtype_, to, random);
+        continue;
+      }
       const std::uint64_t element = random_element(dtype_, random);
-      std::memcpy((*this)[s] + e * size_of(dtype_), &element, size_of(dtype_));
+      std::memcpy(to, &element, size_of(dtype_));
     }
   }
 }

@@ -20,8 +20,9 @@ std::uint64_t test_seed();
 /// N of TUTTI_KERNEL_SHARE=N, which leaves one reduction in N to test; 1 without it.
 std::uint64_t test_share();
 
-/// All dtypes, and all pairs that are supported.
+/// All dtypes; those that are no pair; all combinations that are supported.
 std::vector<Dtype> all_dtypes();
+std::vector<Dtype> all_numbers();
 
 struct Operation {
   Dtype dtype;
@@ -29,8 +30,8 @@ struct Operation {
 };
 std::vector<Operation> all_operations();
 
-/// One element of `dtype`: any bits, a small number, or a special value (zeros of both signs, the
-/// extremes, the least subnormal, infinities, quiet and signalling NaNs).
+/// One element of `dtype`, which is no pair: any bits, a small number, or a special value (zeros of
+/// both signs, the extremes, the least subnormal, infinities, quiet and signalling NaNs).
 std::uint64_t random_element(Dtype dtype, Random& random);
 
 /// k arrays of `count` elements. Array s begins s·stride + 1 bytes past a cache line; with stride 0

@@ -90,6 +90,11 @@ class Fenced {
   void* const start_;
 };
 
+std::vector<std::uint32_t> divisors_of(const Operation& operation) {
+  if (is_pair(operation.dtype)) return {1};
+  return {1, 3};
+}
+
 // Each reduction, or a share of them that depends on the seed.
 template <class Use>
 void for_each_reduction(Use use) {
@@ -97,7 +102,7 @@ void for_each_reduction(Use use) {
   for (const Operation operation : all_operations()) {
     for (const ReduceShape shape : kShapes) {
       for (const std::size_t k : kManySources) {
-        for (const std::uint32_t divisor : {1U, 3U}) {
+        for (const std::uint32_t divisor : divisors_of(operation)) {
           if (random() % test_share() == 0) use(Reduction{operation, shape, k, {divisor}});
         }
       }
@@ -140,10 +145,11 @@ TEST_CASE("no kernel reads or writes a byte outside its arrays") {
       const ReduceKernel kernel = reduce_kernel(dtype, combine, ReduceShape::kFold);
       for (std::size_t count = 0; count <= 130; ++count) {
         const std::size_t bytes = count * size_of(dtype);
+        const Finish finish{divisors_of({dtype, combine}).back()};
         const void* const at_end[] = {fences[0].last(bytes), fences[1].last(bytes)};
-        kernel(fences[2].last(bytes), at_end, 2, count, {3}, Stores::kCached);
+        kernel(fences[2].last(bytes), at_end, 2, count, finish, Stores::kCached);
         const void* const at_start[] = {fences[0].page(), fences[1].page()};
-        kernel(fences[2].page(), at_start, 2, count, {3}, Stores::kCached);
+        kernel(fences[2].page(), at_start, 2, count, finish, Stores::kCached);
       }
     }
   }
@@ -181,7 +187,7 @@ TEST_CASE("streaming stores give the same bits, in place too") {
   for (const std::string& target : simd_targets()) {
     const OnTarget on(target);
     for (const Operation operation : all_operations()) {
-      for (const std::uint32_t divisor : {1U, 3U}) {
+      for (const std::uint32_t divisor : divisors_of(operation)) {
         const Reduction reduction{operation, ReduceShape::kBalanced, 3, {divisor}};
         INFO(text_of(reduction));
         Random random(test_seed());
@@ -210,7 +216,7 @@ TEST_CASE("every divisor divides as the reference does") {
                                     255, 256, 1000, 65537, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF};
   for (const std::string& target : simd_targets()) {
     const OnTarget on(target);
-    for (const Dtype dtype : all_dtypes()) {
+    for (const Dtype dtype : all_numbers()) {
       for (const std::uint32_t divisor : divisors) {
         for (const std::size_t k : {1UL, 2UL, 4UL}) {
           const Reduction reduction{{dtype, Combine::kSum}, ReduceShape::kFold, k, {divisor}};
@@ -231,7 +237,7 @@ TEST_CASE("scale equals its reference, in place too") {
   constexpr std::size_t kCount = 203;
   for (const std::string& target : simd_targets()) {
     const OnTarget on(target);
-    for (const Dtype dtype : all_dtypes()) {
+    for (const Dtype dtype : all_numbers()) {
       Random random(test_seed());
       for (int round = 0; round < 50; ++round) {
         INFO(target << " " << name_of(dtype) << " seed=" << test_seed() << " round " << round);

@@ -267,6 +267,26 @@ TEST_CASE("a balanced tree pairs up the first operands when they are no power of
   CHECK(sum({big, 1, 1, 1, 1, 1, 1}) == big + 4);  // ((big+1) + (1+1)) + ((1+1) + 1), to even
 }
 
+TEST_CASE("min and max with index: the lower index of equals, zeros told apart, NaN first") {
+  struct Pair {
+    double value;
+    std::int32_t index, padding;
+  };
+  const auto take = [](Combine combine, const std::vector<Pair>& operands) {
+    return reduce_one(Dtype::kF64I32, combine, ReduceShape::kFold, operands);
+  };
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  CHECK(take(Combine::kMinIndex, {{2, 0, 0}, {-1, 7, 0}, {3, -9, 0}}).index == 7);
+  CHECK(take(Combine::kMaxIndex, {{2, 0, 0}, {-1, 7, 0}, {3, -9, 0}}).index == -9);
+  CHECK(take(Combine::kMaxIndex, {{5, 8, 0}, {5, 3, 0}, {5, 4, 0}}).index == 3);
+  CHECK(take(Combine::kMinIndex, {{0.0, 1, 0}, {-0.0, 2, 0}}).index == 2);
+  CHECK(take(Combine::kMaxIndex, {{-0.0, 1, 0}, {0.0, 2, 0}}).index == 2);
+  CHECK(take(Combine::kMinIndex, {{1, 1, 0}, {nan, 9, 0}, {-nan, 5, 0}, {0, 2, 0}}).index == 5);
+  CHECK(take(Combine::kMaxIndex, {{kInfinity, 1, 0}, {-nan, 9, 0}}).index == 9);
+  CHECK_FALSE(std::signbit(take(Combine::kMaxIndex, {{1, 1, 0}, {-nan, 9, 0}}).value));
+  CHECK(take(Combine::kMinIndex, {{1, 1, 77}, {2, 1, 88}}).padding == 0);
+}
+
 TEST_CASE("one source without a divisor is copied with all its bits") {
   const std::vector<std::uint32_t> bits(70, 0x7F812345U);
   for (const ReduceShape shape : {ReduceShape::kFold, ReduceShape::kBalanced}) {
