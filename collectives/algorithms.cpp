@@ -81,6 +81,7 @@ Plan alone(const Shape& shape) {
   PlanBuilder b(shape, 1);
   const CollectiveTraits& traits = traits_of(shape.collective);
   if (!traits.reduces) b.moves_only();
+  if (traits.scan == Scan::kNone) b.canonical();
   const bool has_result = traits.output != Extent::kNone && traits.scan != Scan::kExclusive;
   const bool finishes = traits.reduces && traits.scan == Scan::kNone;
   if (has_result && (traits.reduces || !shape.in_place))

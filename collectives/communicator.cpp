@@ -15,42 +15,17 @@ namespace {
 // its counts all the time must not grow.
 constexpr std::size_t kMaxLaunches = 4096;
 
-// Handles of created ops follow the predefined ones at some distance.
-constexpr tutti_op kFirstCreatedOp = 0x100;
-
-std::optional<ReduceOp> predefined(tutti_op handle) {
-  switch (handle) {
-    case TUTTI_SUM:
-      return ReduceOp{};
-    case TUTTI_PROD:
-      return ReduceOp{.combine = Combine::kProd};
-    case TUTTI_MIN:
-      return ReduceOp{.combine = Combine::kMin};
-    case TUTTI_MAX:
-      return ReduceOp{.combine = Combine::kMax};
-    case TUTTI_AVG:
-      return ReduceOp{.average = true};
-    case TUTTI_BAND:
-      return ReduceOp{.combine = Combine::kBand};
-    case TUTTI_BOR:
-      return ReduceOp{.combine = Combine::kBor};
-    case TUTTI_BXOR:
-      return ReduceOp{.combine = Combine::kBxor};
-    default:
-      return std::nullopt;
-  }
-}
-
 }  // namespace
 
 std::size_t Communicator::KeyHash::operator()(const CallKey& key) const {
-  const std::uint64_t h = mix((*this)(choice_key(key, false)), key.op);
+  const std::uint64_t h = mix((*this)(choice_key(key, {})), key.op);
   return mix(h, key.in_place);
 }
 
 std::size_t Communicator::KeyHash::operator()(const ChoiceKey& key) const {
   const std::uint64_t h = mix(static_cast<std::uint64_t>(key.collective), key.count);
   return mix(h, static_cast<std::uint64_t>(key.root) << 16 |
+                    static_cast<std::uint64_t>(key.order) << 8 |
                     static_cast<std::uint64_t>(key.dtype) << 1 | key.pre_scaled);
 }
 
@@ -58,6 +33,7 @@ Communicator::Communicator(const World& world, const Environment& environment)
     : default_timeout_(world.call_timeout),
       forced_(parse_forced(environment.algorithm.value_or(""))),
       log_choices_(world.rank == 0 && environment.tells()),
+      reproducible_(environment.reproducible),
       is_child_(false),
       family_(std::make_shared<Progress>()),
       transport_(make_shm_transport(world)),
@@ -72,6 +48,7 @@ Communicator::Communicator(const Communicator& parent, std::unique_ptr<Transport
     : default_timeout_(parent.default_timeout_),
       forced_(parent.forced_),
       log_choices_(parent.log_choices_),
+      reproducible_(parent.reproducible_),
       is_child_(true),
       family_(parent.family_),
       transport_(std::move(transport)),
@@ -115,6 +92,15 @@ void Communicator::fail(const Error& cause) {
   failure_ = cause;
   const auto lock = family_->lock();
   in_flight_.fail(cause);
+}
+
+void Communicator::left(const Executor& executor) noexcept {
+  if (&executor != &executor_) family_->unlock_after_jump();  // it was one of those in flight
+  try {
+    fail(Error(TUTTI_OP_FAILED, executor.call_text() + ": the op's function left it by longjmp()"));
+  } catch (const std::bad_alloc&) {
+    fail(out_of_memory_);
+  }
 }
 
 std::unique_ptr<Request> Communicator::prepare(const Call& call) {
@@ -216,7 +202,7 @@ const std::shared_ptr<const Launch>& Communicator::find_launch(const Call& call)
   for (auto found = first; found != last; ++found) {
     if (found->second->forced == call.algorithm) return found->second;
   }
-  const ReduceOp op = op_of(call.key.op, call.key.dtype);
+  const ReduceOp op = op_of(call.key);
   const Variant variant = variant_for(call, op);
   auto launch = make_launch(call.key, op, variant, std::string(call.algorithm), *transport_);
   if (log_choices_) {
@@ -233,15 +219,18 @@ Variant Communicator::variant_for(const Call& call, const ReduceOp& op) {
   const std::string_view forced =
       !call.algorithm.empty() ? call.algorithm
                               : std::string_view(forced_[static_cast<std::size_t>(collective)]);
-  if (!call.algorithm.empty()) return variant_named(collective, forced, size());
+  const ChoiceKey key = choice_key(call.key, op);
   if (!forced.empty()) {
     try {
-      return variant_named(collective, forced, size());
+      const Variant variant = variant_named(collective, forced, size());
+      require_serves(variant, key, size());
+      return variant;
     } catch (const Error& e) {
+      if (!call.algorithm.empty()) throw;
       throw Error(TUTTI_INVALID, std::string("TUTTI_ALGO: ") + e.what());
     }
   }
-  const Choice& choice = choice_for(choice_key(call.key, op.pre_scaled));
+  const Choice& choice = choice_for(key);
   return choice.candidates[choice.chosen].variant;
 }
 
@@ -254,8 +243,8 @@ const Choice& Communicator::choice_for(const ChoiceKey& key) {
 
 std::optional<Communicator::Candidate> Communicator::candidate(const CallKey& key,
                                                                std::size_t index) {
-  const ReduceOp op = op_of(key.op, key.dtype);
-  const Choice& choice = choice_for(choice_key(key, op.pre_scaled));
+  const ReduceOp op = op_of(key);
+  const Choice& choice = choice_for(choice_key(key, op));
   const Variant chosen = variant_for({.key = key}, op);
   const auto of = [&](const Choice::Candidate& c) {
     const std::string& name = *names_.insert(c.variant.name()).first;
@@ -266,44 +255,17 @@ std::optional<Communicator::Candidate> Communicator::candidate(const CallKey& ke
   // One that TUTTI_ALGO forces, with parameters that are not worth trying, comes last.
   const bool listed = std::ranges::find(all, chosen, &Choice::Candidate::variant) != all.end();
   if (index > all.size() || listed) return std::nullopt;
-  return of(priced(chosen, choice_key(key, op.pre_scaled), size(), {.caps = transport_->caps()},
+  return of(priced(chosen, choice_key(key, op), size(), {.caps = transport_->caps()},
                    shipped_regimes(size())));
 }
 
-ReduceOp Communicator::op_of(tutti_op handle, Dtype dtype) const {
-  if (const auto op = predefined(handle)) {
-    if (!supports(dtype, op->combine)) {
-      throw Error(TUTTI_INVALID, "op " + op_name(handle) + " takes integers only, not " +
-                                     std::string(name_of(dtype)));
-    }
-    return *op;
-  }
-  const auto found = pre_scaled_.find(handle);
-  if (found == pre_scaled_.end())
-    throw Error(TUTTI_INVALID, "unknown op " + std::to_string(handle));
-  if (found->second.dtype != dtype) {
-    throw Error(TUTTI_INVALID, op_name(handle) + " is for " +
-                                   std::string(name_of(found->second.dtype)) + ", not " +
-                                   std::string(name_of(dtype)));
-  }
-  return {.pre_scaled = true, .scalar = found->second.scalar};
-}
-
-tutti_op Communicator::create_pre_scaled(const void* scalar, Dtype dtype) {
-  PreScaled op{.dtype = dtype, .scalar = 0};
-  std::memcpy(&op.scalar, scalar, size_of(dtype));
-  const tutti_op handle = kFirstCreatedOp + ops_created_++;
-  pre_scaled_.emplace(handle, op);
-  return handle;
+ReduceOp Communicator::op_of(const CallKey& key) const {
+  return traits_of(key.collective).reduces ? ops_.find(key.op, key.dtype) : moving_op(key.dtype);
 }
 
 // The launches made with it go too: nobody can ask for them again.
 void Communicator::free_op(tutti_op handle) {
-  if (pre_scaled_.erase(handle) == 0) {
-    throw Error(TUTTI_INVALID, predefined(handle)
-                                   ? "op " + op_name(handle) + " is predefined: it is never freed"
-                                   : "unknown op " + std::to_string(handle));
-  }
+  ops_.free(handle);
   last_ = nullptr;
   std::erase_if(launches_, [&](const auto& entry) { return entry.first.op == handle; });
 }

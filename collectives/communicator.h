@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstdint>
 #include <exception>
-#include <map>
 #include <memory>
 #include <new>
 #include <optional>
@@ -18,6 +17,8 @@
 #include "collectives/execute.h"
 #include "collectives/in_flight.h"
 #include "collectives/launch.h"
+#include "collectives/op_function.h"
+#include "collectives/ops.h"
 #include "collectives/progress.h"
 #include "collectives/request.h"
 #include "collectives/select.h"
@@ -34,7 +35,7 @@ struct Call {
   std::optional<std::chrono::milliseconds> timeout{};  // none: the communicator's
 };
 
-class Communicator {
+class Communicator : private CallWithFunction {
  public:
   /// Joins the world. Collective. Throws as tutti_start() says.
   Communicator(const World& world, const Environment& environment);
@@ -91,9 +92,16 @@ class Communicator {
   /// What the next call would throw, if no call has thrown it yet.
   std::optional<Error> unseen_failure();
 
-  /// The op that a handle means. Throws TUTTI_INVALID.
-  ReduceOp op_of(tutti_op handle, Dtype dtype) const;
-  tutti_op create_pre_scaled(const void* scalar, Dtype dtype);
+  /// Whether reductions are to be reproducible where a call does not say so.
+  bool reproducible() const { return reproducible_; }
+
+  /// As Ops has them.
+  tutti_op create_pre_scaled(const void* scalar, Dtype dtype) {
+    return ops_.create_pre_scaled(scalar, dtype);
+  }
+  tutti_op create_op(tutti_op_function function, void* context, bool commutative) {
+    return ops_.create({function, context, this}, commutative);
+  }
   void free_op(tutti_op handle);
 
   void* allocate(std::size_t bytes);
@@ -116,11 +124,6 @@ class Communicator {
     std::size_t operator()(const CallKey& key) const;
     std::size_t operator()(const ChoiceKey& key) const;
   };
-  struct PreScaled {
-    Dtype dtype;
-    std::uint64_t scalar;
-  };
-
   /// Mostly the last one.
   const std::shared_ptr<const Launch>& launch_for(const Call& call) {
     if (last_ == nullptr || last_->key != call.key || last_->forced != call.algorithm)
@@ -141,15 +144,18 @@ class Communicator {
   void settle(const Request& request);
   template <typename Body>
   void guarded(bool& began, Body body);
+  ReduceOp op_of(const CallKey& key) const;
   Variant variant_for(const Call& call, const ReduceOp& op);
   const Choice& choice_for(const ChoiceKey& key);
   void require_usable() const;
   void fail(const Error& cause);
+  void left(const Executor& executor) noexcept override;
 
   // Fixed after construction.
   const std::chrono::milliseconds default_timeout_;
   const ForcedAlgorithms forced_;
   const bool log_choices_;
+  const bool reproducible_;
   const bool is_child_;
   const std::shared_ptr<Progress> family_;
   const std::unique_ptr<Transport> transport_;
@@ -166,8 +172,7 @@ class Communicator {
   std::unordered_multimap<CallKey, std::shared_ptr<const Launch>, KeyHash> launches_;
   std::unordered_map<ChoiceKey, Choice, KeyHash> choices_;
   std::set<std::string> names_;  // of candidates; their addresses stay
-  std::map<tutti_op, PreScaled> pre_scaled_;
-  std::uint64_t ops_created_ = 0;
+  Ops ops_;
   std::optional<Error> failure_;
   bool in_group_ = false;
   std::vector<GroupCall> group_;

@@ -1,6 +1,9 @@
 #include "collectives/execute.h"
 
 #include <algorithm>
+#include <exception>
+
+#include "collectives/op_function.h"
 
 namespace tutti {
 
@@ -30,6 +33,7 @@ void Executor::start(const Launch& launch, const Buffers& buffers, const CallRec
   buffers_ = buffers;
   ++run_;
   posts_.clear();
+  sequence_ = call.sequence;
   call_hash_ = call.hash;
   transport_.begin(call, timeout);
   const int lanes = launch.plan.lanes();
@@ -238,6 +242,28 @@ bool Executor::fetch(int lane_number, const Step& step) {
   return true;
 }
 
+std::string Executor::call_text() const {
+  CallRecord record = launch_->record;
+  record.sequence = sequence_;
+  return "rank " + std::to_string(transport_.world_rank(transport_.rank())) + ": " +
+         describe(record);
+}
+
+// By the caller's own function.
+void Executor::combine(ReduceShape shape, void* to, std::span<const void* const> sources,
+                       std::size_t count) const {
+  const InFunction in(*launch_->function.caller, *this);
+  try {
+    combine_by(launch_->function, launch_->key.dtype, shape, to, sources.data(), sources.size(),
+               count);
+  } catch (const std::exception& e) {
+    throw Error(TUTTI_OP_FAILED,
+                call_text() + ": the op's function threw an exception: " + e.what());
+  } catch (...) {
+    throw Error(TUTTI_OP_FAILED, call_text() + ": the op's function threw an exception");
+  }
+}
+
 // Combines, as far as the messages have come, straight from wherever they lie.
 bool Executor::reduce(int lane_number, const Step& step) {
   Lane& lane = lanes_[static_cast<std::size_t>(lane_number)];
@@ -258,6 +284,8 @@ bool Executor::reduce(int lane_number, const Step& step) {
     const bool nothing = in_place && sources.size() == 1 && finish.divisor == 1;
     if (step.op == Step::Op::kScale) {
       launch_->scale(to, sources[0], bytes / launch_->element_bytes, &launch_->scalar);
+    } else if (launch_->function.combine != nullptr && sources.size() > 1 && bytes > 0) {
+      combine(step.shape, to, sources, bytes / launch_->element_bytes);
     } else if (bytes > 0 && !nothing) {
       kernel(to, sources.data(), sources.size(), bytes / launch_->element_bytes, finish,
              in_place ? Stores::kCached : stores_to(step.ref.buffer));

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "collectives/launch.h"
@@ -33,6 +35,8 @@ class Executor {
   bool advance();
   /// Whether the last advance(), which did not complete it, got anywhere.
   bool moved() const { return moved_; }
+  /// "rank 1: all_reduce #41 (sum, f32, count 1024)": what it runs.
+  std::string call_text() const;
 
  private:
   // One input of the current reduction: a peer's message, or ranges of local memory.
@@ -63,6 +67,8 @@ class Executor {
   bool reduce(int lane, const Step& step);
   void start_reduce(Lane& lane, const Step& step);
   bool gather_views(int lane);
+  void combine(ReduceShape shape, void* to, std::span<const void* const> sources,
+               std::size_t count) const;
   Stores stores_to(Buffer buffer) const;
   bool fetch(int lane, const Step& step);
   std::size_t locate(Lane& lane, const Ref& ref, Source& source);
@@ -77,6 +83,7 @@ class Executor {
 
   // The Run.
   const Launch* launch_ = nullptr;
+  std::uint64_t sequence_ = 0;
   std::uint32_t call_hash_ = 0;  // of this turn of the launch's call
   Buffers buffers_;
   std::vector<Lane> lanes_;

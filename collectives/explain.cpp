@@ -32,6 +32,7 @@ std::string heading(const Explanation& e) {
             std::string(name_of(e.key.dtype));
     if (traits.reduces) text += ", " + op_name(e.key.op);
     if (traits.rooted) text += ", root " + std::to_string(e.key.root);
+    if (e.key.reproducible) text += ", reproducible";
     text += ")";
   }
   return text + " on " + std::to_string(e.size) + (e.size == 1 ? " rank, " : " ranks, ") +
@@ -44,8 +45,8 @@ std::string percent(double ratio) { return formatted("%.1f%s", 100 * (ratio - 1)
 
 using Cells = std::vector<std::string>;
 
-const Cells kHeader = {"  algorithm", "predicted", "latency",  "movement", "reduction",
-                       "sharing",     "at worst",  "messages", "bytes",    "tiles"};
+const Cells kHeader = {"  algorithm", "predicted", "latency", "movement", "reduction", "sharing",
+                       "at worst",    "messages",  "bytes",   "tiles",    "order"};
 
 Cells cells_of(const Explanation::Row& row) {
   return {(row.chosen ? "* " : "  ") + row.variant.name(),
@@ -57,7 +58,8 @@ Cells cells_of(const Explanation::Row& row) {
           "+" + percent(row.ratio),
           std::to_string(row.traffic.messages),
           bytes_text(row.traffic.bytes),
-          std::to_string(row.traffic.tiles)};
+          std::to_string(row.traffic.tiles),
+          row.labels()};
 }
 
 std::string regime_names(const Explanation& e) {
@@ -168,9 +170,12 @@ Explanation explain(const CallKey& call, int size, const Conditions& conditions)
   const std::span<const Regime> regimes = shipped_regimes(size);
   Explanation e{
       .key = call, .size = size, .conditions = conditions, .regimes = regimes, .rows = {}};
-  const ChoiceKey key = choice_key(call, false);
+  const ChoiceKey key = choice_key(call, {});
   const Choice choice = choose(key, size, conditions, regimes);
   const Load load = load_of(key);
+  const bool reduces = traits_of(call.collective).reduces;
+  ChoiceKey reproducible = key;
+  reproducible.order = Order::kCanonical;
   Conditions there = conditions;
   there.registered = regimes[0].registered;
   for (std::size_t k = 0; k < choice.candidates.size(); ++k) {
@@ -182,12 +187,19 @@ Explanation explain(const CallKey& call, int size, const Conditions& conditions)
                       .ratio = c.ratio,
                       .parts = price_parts(plans, load, there, regimes[0].coefficients),
                       .traffic = traffic_of(plans, load, conditions),
+                      .in_order = reduces && plans[0].in_order,
+                      .canonical = reduces && serves(c.variant, reproducible, size),
                       .chosen = k == choice.chosen});
   }
   std::stable_sort(e.rows.begin(), e.rows.end(), [](const auto& a, const auto& b) {
     return std::pair(a.ratio, a.seconds) < std::pair(b.ratio, b.seconds);
   });
   return e;
+}
+
+std::string Explanation::Row::labels() const {
+  const std::string text = in_order ? "in-order" : "";
+  return canonical ? text + (text.empty() ? "canonical" : ", canonical") : text;
 }
 
 std::string reason_text(const Explanation& e) {

@@ -26,7 +26,12 @@ struct Explanation {
     double ratio = 1;            // see Choice::Candidate
     PriceParts parts;
     Traffic traffic;
+    bool in_order = false;   // combines in rank order
+    bool canonical = false;  // serves reproducible calls
     bool chosen = false;
+
+    /// "in-order, canonical", as far as it is; empty where nothing is reduced.
+    std::string labels() const;
   };
 
   CallKey key;

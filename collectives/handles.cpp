@@ -66,6 +66,10 @@ void Use::refuse() {
               "another thread is in a call of this communicator: one at a time may use it");
 }
 
+void Use::refuse_within_function() {
+  throw InUse(TUTTI_INVALID, "an op's function called Tutti: it must not");
+}
+
 tutti_comm* HandleTable::add(std::unique_ptr<Handle> handle) {
   auto* const comm = handle_of<tutti_comm>(table_.add(handle.get(), "communicators"));
   static_cast<void>(handle.release());

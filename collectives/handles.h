@@ -11,6 +11,7 @@
 #include <string>
 
 #include "collectives/communicator.h"
+#include "collectives/op_function.h"
 
 struct tutti_comm;
 struct tutti_request;
@@ -86,7 +87,8 @@ struct Handle {
 };
 
 /// Holds a handle for one call. Throws InUse where another thread is in one: forbidden, and noticed
-/// unless the two come at the same moment. Costs a load and two stores.
+/// unless the two come at the same moment; and from within an op's function. If one has left this
+/// thread's last call by longjmp(), ends that call first. Costs two loads and three stores.
 class Use {
  public:
   struct InUse : Error {
@@ -94,8 +96,10 @@ class Use {
   };
 
   explicit Use(Handle& handle) : flag_(handle.in_use) {
+    if (thread_state.call != nullptr && within_function()) refuse_within_function();
     if (flag_.load(std::memory_order_relaxed)) refuse();
     flag_.store(true, std::memory_order_relaxed);
+    thread_state.in_use = &flag_;
   }
   ~Use() { flag_.store(false, std::memory_order_relaxed); }
   Use(const Use&) = delete;
@@ -103,6 +107,7 @@ class Use {
 
  private:
   [[noreturn]] static void refuse();
+  [[noreturn]] static void refuse_within_function();
   std::atomic<bool>& flag_;
 };
 

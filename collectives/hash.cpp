@@ -30,7 +30,7 @@ std::uint64_t hash_of(const Plan& plan) {
   Hasher h;
   h.add(plan.rank, plan.size, plan.scratch_slots);
   h.add(plan.input_blocks, plan.output_blocks, plan.tile_blocks);
-  h.add(plan.in_order, plan.moves_only, plan.in_place);
+  h.add(plan.in_order, plan.canonical, plan.moves_only, plan.in_place);
   for (const Grid& g : plan.grids) h.add(g.chunks, g.nesting);
   for (const auto& map : plan.maps) {
     h.add(map.size());

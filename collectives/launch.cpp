@@ -19,6 +19,7 @@ std::uint32_t hash_of(const CallRecord& r) {
   h = mix(h, r.op);
   h = mix(h, static_cast<std::uint64_t>(r.root));
   h = mix(h, r.algorithm);
+  h = mix(h, r.reproducible);
   return static_cast<std::uint32_t>(mix(h, r.count));
 }
 
@@ -36,6 +37,7 @@ CallRecord record_of(const CallKey& key, const Variant& variant) {
   r.op = traits.reduces ? key.op : 0;
   r.root = traits.rooted ? key.root : -1;
   r.algorithm = algorithm_id(variant);
+  r.reproducible = key.reproducible;
   r.hash = hash_of(r);
   return r;
 }
@@ -53,6 +55,7 @@ std::unique_ptr<const Launch> make_launch(const CallKey& key, const ReduceOp& op
                                      .root = key.root,
                                      .in_place = key.in_place,
                                      .pre_scaled = op.pre_scaled,
+                                     .reproducible = key.reproducible,
                                      .shards = variant.shards});
   launch->element_bytes = size_of(key.dtype);
   const std::uint32_t trips = trips_for(launch->plan, key.count, launch->element_bytes,
@@ -60,7 +63,8 @@ std::unique_ptr<const Launch> make_launch(const CallKey& key, const ReduceOp& op
   launch->geometry = Geometry(launch->plan, key.count, trips);
   launch->fold = reduce_kernel(key.dtype, op.combine, ReduceShape::kFold);
   launch->balanced = reduce_kernel(key.dtype, op.combine, ReduceShape::kBalanced);
-  launch->scale = scale_kernel(key.dtype);
+  launch->function = op.function;
+  if (op.pre_scaled) launch->scale = scale_kernel(key.dtype);
   launch->scalar = op.scalar;
   if (op.average) launch->finish.divisor = static_cast<std::uint32_t>(transport.size());
   if (key.count * launch->plan.output_blocks * launch->element_bytes >= kStreamedVectorBytes) {

@@ -8,18 +8,11 @@
 
 #include "collectives/algorithms.h"
 #include "collectives/geometry.h"
+#include "collectives/ops.h"
 #include "kernels/reduce.h"
 #include "transport/transport.h"
 
 namespace tutti {
-
-/// What is done to elements: a tutti_op, resolved.
-struct ReduceOp {
-  Combine combine = Combine::kSum;
-  bool average = false;
-  bool pre_scaled = false;
-  std::uint64_t scalar = 0;  // pre_scaled: the bytes of one element
-};
 
 /// A call as all ranks make it, and how this rank's buffers lie. Small: compared on every call.
 struct CallKey {
@@ -29,6 +22,7 @@ struct CallKey {
   std::int32_t root = 0;
   std::size_t count = 0;
   tutti_op op = TUTTI_SUM;
+  bool reproducible = false;  // only where something is reduced
 
   friend bool operator==(const CallKey&, const CallKey&) = default;
 };
@@ -41,6 +35,7 @@ struct Launch {
   Geometry geometry;
   std::size_t element_bytes = 1;
   ReduceKernel fold = nullptr, balanced = nullptr;
+  OpFunction function;  // combines instead, where there is one
   ScaleKernel scale = nullptr;
   std::uint64_t scalar = 0;
   Finish finish;

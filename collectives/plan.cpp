@@ -149,6 +149,7 @@ Step& PlanBuilder::reduce(const Ref& dst, std::initializer_list<Operand> operand
   const auto begin = static_cast<std::uint32_t>(plan_.operands.size());
   plan_.operands.insert(plan_.operands.end(), operands);
   return append({.op = Step::Op::kReduce,
+                 .shape = shape_.reproducible ? ReduceShape::kBalanced : ReduceShape::kFold,
                  .ref = dst,
                  .operand_begin = begin,
                  .operand_count = static_cast<std::uint32_t>(operands.size())});

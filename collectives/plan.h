@@ -161,6 +161,7 @@ struct Plan {
   std::uint32_t tile_blocks = 1;    // that a tile is a part of, the same on all ranks
   std::uint32_t scratch_slots = 0;  // each as long as a tile of one block
   bool in_order = true;             // operands combine in rank order, as non-commutative ops need
+  bool canonical = false;           // and in the tree of reproducible mode
   bool moves_only = false;          // no arithmetic: data is copied (broadcast)
   bool in_place = false;            // input and output are the same memory on this rank
   std::vector<Grid> grids;
@@ -201,7 +202,10 @@ struct Shape {
   // a block, the block is the vector's one with this rank's number.
   bool in_place = false;
   bool pre_scaled = false;  // the input must be scaled first
-  int shards = 1;           // parameter_server
+  // Every reduction is balanced, rounded at every node, and generators that have several trees take
+  // the canonical one (docs/concepts.md).
+  bool reproducible = false;
+  int shards = 1;  // parameter_server
 
   int next() const { return rank + 1; }
   int prev() const { return rank - 1; }
@@ -298,6 +302,8 @@ class PlanBuilder {
 
   /// The operands do not combine in rank order.
   void out_of_order() { plan_.in_order = false; }
+  /// The operands combine in the canonical tree, if the shape is to be reproducible.
+  void canonical() { plan_.canonical = shape_.reproducible; }
   /// The plan does no arithmetic.
   void moves_only() { plan_.moves_only = true; }
 

@@ -65,6 +65,7 @@ struct Coefficients {
   std::array<double, kDtypes> combine_s_per_byte = {
       10e-12, 10e-12, 4e-12, 4e-12,  5e-12,   5e-12,    // i8 u8 i32 u32 i64 u64
       30e-12, 4e-12,  4e-12, 20e-12, 300e-12, 300e-12,  // f16 f32 f64 bf16 f8e4m3 f8e5m2
+      10e-12, 10e-12,                                   // f32_i32 f64_i32
   };
 
   // Caches.

@@ -45,6 +45,11 @@ class Progress {
   /// From now on threads may meet. Call it while there is one communicator, between its calls.
   void share() { shared_.store(true, std::memory_order_relaxed); }
 
+  /// Gives the lock back that this thread held when it was thrown out of a call by longjmp().
+  void unlock_after_jump() {
+    if (shared_.load(std::memory_order_relaxed)) mutex_.unlock();
+  }
+
   /// Takes part from now on, until it is not active any more. With the lock held.
   void join(Party& party);
   /// Takes no part any more: it is about to be destroyed. With the lock held.

@@ -65,10 +65,13 @@ std::vector<Plan> make_plans(const Variant& variant, const Shape& shape) {
   return plans;
 }
 
-ChoiceKey choice_key(const CallKey& key, bool pre_scaled) {
+ChoiceKey choice_key(const CallKey& key, const ReduceOp& op) {
   return {.collective = key.collective,
           .dtype = key.dtype,
-          .pre_scaled = pre_scaled,
+          .pre_scaled = op.pre_scaled,
+          .order = key.reproducible  ? Order::kCanonical
+                   : !op.commutative ? Order::kInRank
+                                     : Order::kAny,
           .root = key.root,
           .count = key.count};
 }
@@ -79,8 +82,34 @@ Load load_of(const ChoiceKey& key) {
 }
 
 Shape shape_of(const ChoiceKey& key, int size) {
-  return {
-      .collective = key.collective, .size = size, .root = key.root, .pre_scaled = key.pre_scaled};
+  return {.collective = key.collective,
+          .size = size,
+          .root = key.root,
+          .pre_scaled = key.pre_scaled,
+          .reproducible = key.order == Order::kCanonical};
+}
+
+// All ranks' plans have the same labels.
+bool serves(const Variant& variant, const ChoiceKey& key, int size) {
+  if (key.order == Order::kAny) return true;
+  Shape shape = shape_of(key, size);
+  shape.shards = variant.shards;
+  const Plan plan = make_plan(variant, shape);
+  return key.order == Order::kCanonical ? plan.canonical : plan.in_order;
+}
+
+void require_serves(const Variant& variant, const ChoiceKey& key, int size) {
+  if (serves(variant, key, size)) return;
+  std::string others;
+  for (const Variant& other : variants(key.collective, size))
+    if (serves(other, key, size)) others += (others.empty() ? "" : ", ") + other.name();
+  throw Error(TUTTI_INVALID,
+              "algorithm " + variant.name() +
+                  (key.order == Order::kCanonical
+                       ? " does not combine in the canonical tree of reproducible mode"
+                       : " does not combine in rank order, which an op needs that does not "
+                         "commute") +
+                  (others.empty() ? "; none does" : "; those that do: " + others));
 }
 
 Choice::Candidate priced(const Variant& variant, const ChoiceKey& key, int size,
@@ -101,9 +130,16 @@ Choice choose(const ChoiceKey& key, int size, const Conditions& conditions,
   Choice choice;
   std::vector<double> best(regimes.size(), std::numeric_limits<double>::infinity());
   for (const Variant& variant : variants(key.collective, size)) {
+    if (!serves(variant, key, size)) continue;
     choice.candidates.push_back(priced(variant, key, size, conditions, regimes));
     for (std::size_t k = 0; k < regimes.size(); ++k)
       best[k] = std::min(best[k], choice.candidates.back().prices[k]);
+  }
+  if (choice.candidates.empty()) {
+    throw Error(TUTTI_UNSUPPORTED,
+                "no algorithm of " + std::string(name_of(key.collective)) + " combines " +
+                    (key.order == Order::kCanonical ? "in the canonical tree of reproducible mode"
+                                                    : "in rank order"));
   }
   for (Choice::Candidate& c : choice.candidates)
     for (std::size_t k = 0; k < regimes.size(); ++k)

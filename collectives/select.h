@@ -28,23 +28,37 @@ struct Choice {
   std::size_t chosen = 0;  // index of the least ratio; of equals the fastest, of these the first
 };
 
+/// In which order the operands of a call must combine.
+enum class Order : std::uint8_t {
+  kAny,
+  kInRank,     // that of the ranks: the op does not commute
+  kCanonical,  // and in the tree of reproducible mode
+};
+
 /// What a choice depends on: less than what calls differ by, and alike on all ranks.
 struct ChoiceKey {
   Collective collective = Collective::kAllReduce;
   Dtype dtype = Dtype::kF32;
   bool pre_scaled = false;
+  Order order = Order::kAny;
   std::int32_t root = 0;
   std::size_t count = 0;
 
   friend bool operator==(const ChoiceKey&, const ChoiceKey&) = default;
 };
-ChoiceKey choice_key(const CallKey& key, bool pre_scaled);
+ChoiceKey choice_key(const CallKey& key, const ReduceOp& op);
+
+/// Whether a variant combines in the order that a call asks for; throws TUTTI_INVALID if not,
+/// naming those that do.
+bool serves(const Variant& variant, const ChoiceKey& key, int size);
+void require_serves(const Variant& variant, const ChoiceKey& key, int size);
 
 /// One variant and its prices; the ratio is left at 1. A pure function of what all ranks know.
 Choice::Candidate priced(const Variant& variant, const ChoiceKey& key, int size,
                          const Conditions& conditions, std::span<const Regime> regimes);
 
-/// A pure function, as priced().
+/// A pure function, as priced(), of the variants that serve the call. Throws TUTTI_UNSUPPORTED if
+/// there is none.
 Choice choose(const ChoiceKey& key, int size, const Conditions& conditions,
               std::span<const Regime> regimes);
 /// In the regimes that are shipped for so many ranks.

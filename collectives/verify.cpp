@@ -46,16 +46,20 @@ class Outcome {
  public:
   Outcome(std::span<const Plan> plans, const Claim& claim, const Atoms& atoms, const Machine& done)
       : plans_(plans), claim_(claim), atoms_(atoms), done_(done) {
-    for (std::uint32_t r = 0; r < plans.size(); ++r) all_ = all_ + proof::fingerprint_of(r);
+    const auto ranks = static_cast<std::uint32_t>(plans.size());
+    for (std::uint32_t r = 0; r < ranks; ++r) all_ = all_ + proof::fingerprint_of(r);
+    canonical_bits_ = proof::canonical_value(ranks, claim.pre_scaled).bits;
   }
 
-  void check() const {
+  /// Throws BrokenRule.
+  Verdict check() {
     for (std::uint32_t r = 0; r < plans_.size(); ++r) {
       if (claim_.collective == Collective::kBarrier) check_begun(r);
       for (std::uint32_t block = 0; block < plans_[r].output_blocks; ++block) {
         for (std::uint32_t atom = 0; atom < atoms_.in_block(); ++atom) check_atom(r, block, atom);
       }
     }
+    return {"", done_.messages(), in_order_, canonical_};
   }
 
  private:
@@ -96,7 +100,7 @@ class Outcome {
     return scan == Scan::kInclusive ? sum + proof::fingerprint_of(r) : sum;
   }
 
-  void check_atom(std::uint32_t r, std::uint32_t block, std::uint32_t atom) const {
+  void check_atom(std::uint32_t r, std::uint32_t block, std::uint32_t atom) {
     const Value v = done_.memory(r).load(block * atoms_.in_block() + atom);
     const std::size_t element = block * claim_.count + atoms_.begin(atom);
     const auto require = [&](bool holds, const std::string& rule) {
@@ -124,6 +128,11 @@ class Outcome {
         "may have other bits than on rank 0: the operands combine differently");
     require(v.in_order() || !plans_[r].in_order,
             "is not combined in rank order, and the plan says that it is");
+    const bool canonical = v.bits == canonical_bits_;
+    require(canonical || !plans_[r].canonical,
+            "is not combined in the canonical tree, and the plan says that it is");
+    in_order_ &= v.in_order();
+    canonical_ &= canonical;
   }
 
   // The barrier: whatever lane ends last knows of every rank's begin.
@@ -143,14 +152,15 @@ class Outcome {
   const Atoms& atoms_;
   const Machine& done_;
   Fingerprint all_;
+  std::uint64_t canonical_bits_ = 0;
+  bool in_order_ = true, canonical_ = true;
 };
 
 Verdict follow(std::span<const Plan> plans, const Claim& claim, bool by_element) {
   const Atoms atoms(plans, claim.count, claim.trips, by_element);
   Machine machine(plans, claim, atoms);
   machine.run();
-  Outcome(plans, claim, atoms, machine).check();
-  return {"", machine.messages()};
+  return Outcome(plans, claim, atoms, machine).check();
 }
 
 }  // namespace
@@ -165,7 +175,7 @@ Verdict verify(std::span<const Plan> plans, const Claim& claim) {
       return follow(plans, claim, true);
     }
   } catch (const BrokenRule& broken) {
-    return {broken.what(), 0};
+    return {broken.what(), 0, false, false};
   }
 }
 

@@ -11,7 +11,8 @@
 //  - no race: nothing is written between a send and its drain, and the lanes of a rank touch the
 //    same memory only in an order that their tokens force;
 //  - form: sizes of sends and receives match, no message and no token is left over, refs lie within
-//    their buffers, inputs stay intact out of place, labels (in_order, moves_only) are true;
+//    their buffers, inputs stay intact out of place, labels (in_order, canonical, moves_only) are
+//    true;
 //  - a barrier's end depends on every rank's begin.
 //
 // Buffers are cut at the union of all chunk boundaries into atoms, so the work is that of the
@@ -42,6 +43,9 @@ inline constexpr std::size_t kMaxVerifiedRanks = 4096;
 struct Verdict {
   std::string fault;  // names rank, step, chunk and rule; empty: proven
   std::uint64_t messages = 0;
+  // How the operands of all results combine, whatever the plans say; both only of what is reduced.
+  bool in_order = true;   // in rank order
+  bool canonical = true;  // in the tree of reproducible mode
 
   bool ok() const { return fault.empty(); }
 };

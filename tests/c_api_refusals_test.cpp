@@ -53,7 +53,7 @@ std::vector<NamedCall> wrong_calls(float* memory) {
       {"count is negative or absurd: -1",
        reduce(static_cast<std::size_t>(-1), TUTTI_F32, TUTTI_SUM)},
       {"exceeds the address space", reduce(PTRDIFF_MAX, TUTTI_F64, TUTTI_SUM)},
-      {"unknown dtype 12", reduce(8, 12, TUTTI_SUM)},
+      {"unknown dtype 14", reduce(8, 14, TUTTI_SUM)},
       {"unknown op 99", reduce(8, TUTTI_F32, 99)},
       {"recv is NULL", broadcast(memory, nullptr, 0)},
       {"root is 2", broadcast(memory, memory, 2)},
@@ -235,7 +235,7 @@ TEST_CASE("a candidate is refused where its call would be") {
   refused(99, 1, TUTTI_F32, TUTTI_SUM, "unknown collective 99");
   refused(-1, 1, TUTTI_F32, TUTTI_SUM, "unknown collective -1");
   refused(TUTTI_ALL_REDUCE, PTRDIFF_MAX, TUTTI_F32, TUTTI_SUM, "exceeds the address space");
-  refused(TUTTI_ALL_REDUCE, 1, 12, TUTTI_SUM, "unknown dtype 12");
+  refused(TUTTI_ALL_REDUCE, 1, 14, TUTTI_SUM, "unknown dtype 14");
   refused(TUTTI_ALL_REDUCE, 1, TUTTI_F32, 0, "unknown op 0");
   refused(TUTTI_ALL_REDUCE, 1, TUTTI_F32, TUTTI_BXOR, "bxor takes integers only, not f32");
 }

@@ -71,6 +71,9 @@ void store_number(std::byte* to, std::size_t e, Dtype dtype, int value) {
       return store(to, e, kE4m3[value]);
     case Dtype::kF8E5M2:
       return store(to, e, kE5m2[value]);
+    case Dtype::kF32I32:
+    case Dtype::kF64I32:
+      break;  // ops_test has them
   }
 }
 
@@ -216,7 +219,7 @@ void sweep_types(const char* algorithm, Member& member) {
   for (int d = 0; d < kDtypes; ++d) {
     const auto dtype = static_cast<Dtype>(d);
     for (tutti_op op = TUTTI_SUM; op <= TUTTI_BXOR; ++op) {
-      if (op >= TUTTI_BAND && !is_integer(dtype)) continue;
+      if (!supports(dtype, combine_of(op))) continue;
       check_all_reduce({algorithm, dtype, op, 131, d % 2 == 0, op % 2 == 0}, member);
     }
   }

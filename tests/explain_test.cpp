@@ -47,7 +47,7 @@ TEST_CASE("an explanation agrees with the choice, best first, parts adding up") 
       CAPTURE(n, count);
       const CallKey key{.count = count};
       const Explanation e = explain(key, n, on_two_cpus(n));
-      const Choice choice = choose(choice_key(key, false), n, on_two_cpus(n));
+      const Choice choice = choose(choice_key(key, {}), n, on_two_cpus(n));
       CHECK(e.rows[0].variant == choice.candidates[choice.chosen].variant);
       for (std::size_t k = 0; k < e.rows.size(); ++k) {
         const Explanation::Row& row = e.rows[k];
@@ -61,6 +61,26 @@ TEST_CASE("an explanation agrees with the choice, best first, parts adding up") 
       }
     }
   }
+}
+
+TEST_CASE("an explanation tells which algorithms keep rank order, and which are canonical") {
+  const Explanation e = explain({.count = 1000}, 5, on_two_cpus(5));
+  for (const Explanation::Row& row : e.rows) {
+    CAPTURE(row.variant.name());
+    const std::string name(row.variant.algorithm->name);
+    CHECK(row.labels() == (name == "ring"                 ? ""
+                           : name == "double_binary_tree" ? "in-order"
+                                                          : "in-order, canonical"));
+  }
+  CHECK_THAT(explanation_text(e), Contains("in-order, canonical\n"));
+}
+
+TEST_CASE("an explanation of a reproducible call has canonical candidates only") {
+  const Explanation e = explain({.count = 1000, .reproducible = true}, 5, on_two_cpus(5));
+  CHECK(e.rows.size() + 2 == variants(Collective::kAllReduce, 5).size());
+  for (const Explanation::Row& row : e.rows) CHECK(row.canonical);
+  CHECK_THAT(explanation_text(e),
+             StartsWith("all_reduce of 3.9 KiB (1000 f32, sum, reproducible)"));
 }
 
 TEST_CASE("the traffic of many tiles is that of few, as many times") {

@@ -17,6 +17,7 @@ LAYERS = ("kernels", "topology", "transport", "collectives", "tools", "perf", "i
 MAX_COLUMNS = 100
 MAX_FUNCTION_LINES = 70
 MAX_FILE_LINES = 400
+LONG_FILES_ALLOWED = ("include/tutti/tutti.h",)  # the C API is one header
 
 # Who may include whom: the first row that matches a file's path; what its quoted includes begin
 # with. "tutti/" is the public header.
@@ -69,6 +70,8 @@ GLOBALS_ALLOWED = {
     ("collectives/c_api/door.cpp", "text"):
         "tutti_error_text(NULL): the calling thread's last failure",
     ("collectives/handles.h", "table"): "a C handle means something in the whole process",
+    ("collectives/op_function.cpp", "thread_state"):
+        "longjmp() out of an op's function: no destructor runs, the thread's next call must know",
     ("transport/shm/start.cpp", "the_ranks"): "ranks that are threads find each other's segments",
 }
 
@@ -215,7 +218,7 @@ def line_width(root):
 def file_length(root, limit=MAX_FILE_LINES):
     for path, text in sources(root, (".cpp", ".h", ".hpp", ".c", ".cu", ".py")):
         lines = text.count("\n")
-        if lines > limit:
+        if lines > limit and path not in LONG_FILES_ALLOWED:
             yield Finding(path, lines, f"{lines} lines, {limit} are allowed")
 
 

@@ -222,9 +222,9 @@ TEST_CASE("all_reduce chooses few rounds when small and few bytes when large") {
 
 TEST_CASE("the choice does not depend on what only one rank knows") {
   CallKey key = all_reduce_of(4096);
-  const ChoiceKey plain = choice_key(key, false);
+  const ChoiceKey plain = choice_key(key, {});
   key.in_place = true;
-  CHECK(choice_key(key, false) == plain);
+  CHECK(choice_key(key, {}) == plain);
 }
 
 TEST_CASE("every collective has a finite price on 1 to 9 ranks, whatever the count and root") {
@@ -247,8 +247,8 @@ TEST_CASE("every collective has a finite price on 1 to 9 ranks, whatever the cou
 
 TEST_CASE("a pre-scaled op costs a pass more") {
   const CallKey key = all_reduce_of(1 << 20);
-  const Choice plain = choose(choice_key(key, false), 2, pageable(2, 2));
-  const Choice scaled = choose(choice_key(key, true), 2, pageable(2, 2));
+  const Choice plain = choose(choice_key(key, {}), 2, pageable(2, 2));
+  const Choice scaled = choose(choice_key(key, {.pre_scaled = true}), 2, pageable(2, 2));
   CHECK(scaled.candidates[scaled.chosen].seconds > plain.candidates[plain.chosen].seconds);
 }
 

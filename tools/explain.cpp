@@ -88,10 +88,15 @@ CallKey Explain::key_for(int ranks) const {
                         [](Collective c) { return std::string(name_of(c)); });
   key.dtype = named<Dtype>("--datatype", dtype_, first_values<Dtype>(0, kDtypes),
                            [](Dtype d) { return std::string(name_of(d)); });
-  key.op = named<tutti_op>("--op", op_, first_values<tutti_op>(TUTTI_SUM, TUTTI_BXOR), op_name);
-  const bool bitwise = key.op >= TUTTI_BAND;
-  if (traits_of(key.collective).reduces && bitwise && !is_integer(key.dtype))
-    throw UsageError(fmt::format("--op {} takes integers only, not --datatype {}", op_, dtype_));
+  key.op =
+      named<tutti_op>("--op", op_, first_values<tutti_op>(TUTTI_SUM, TUTTI_MAX_INDEX), op_name);
+  if (traits_of(key.collective).reduces) {
+    try {
+      predefined_op(key.op, key.dtype);
+    } catch (const Error& error) {
+      throw UsageError(fmt::format("--op: {}", error.what()));
+    }
+  }
   if (root_ >= ranks) throw UsageError(fmt::format("--root {}: there are {} ranks", root_, ranks));
   key.root = root_;
   key.count = bytes_ / size_of(key.dtype);
@@ -112,7 +117,7 @@ void Explain::check_names(const std::vector<std::string>& names, int ranks,
 }
 
 std::string Explain::plans_of(const Explanation& e, const Variant& variant) const {
-  const std::vector<Plan> plans = make_plans(variant, shape_of(choice_key(e.key, false), e.size));
+  const std::vector<Plan> plans = make_plans(variant, shape_of(choice_key(e.key, {}), e.size));
   std::uint32_t chunks = 1;
   for (const Grid& grid : plans[0].grids) chunks = std::max(chunks, grid.chunks);
   std::string text =
@@ -133,6 +138,7 @@ nlohmann::json json_of(const Explanation& e, const std::string& forced) {
                          {"dtype", name_of(e.key.dtype)},
                          {"op", op_name(e.key.op)},
                          {"root", e.key.root},
+                         {"reproducible", e.key.reproducible},
                          {"ranks", e.size},
                          {"cores", e.conditions.caps.cpus},
                          {"reason", reason_text(e)},  // of the price, whatever is forced
@@ -153,7 +159,9 @@ nlohmann::json json_of(const Explanation& e, const std::string& forced) {
                                   {"messages", row.traffic.messages},
                                   {"message_bytes", row.traffic.bytes},
                                   {"reduced_bytes", row.traffic.reduced_bytes},
-                                  {"tiles", row.traffic.tiles}});
+                                  {"tiles", row.traffic.tiles},
+                                  {"in_order", row.in_order},
+                                  {"canonical", row.canonical}});
   }
   return json;
 }
@@ -185,7 +193,8 @@ int Explain::run() {
   nlohmann::json all = nlohmann::json::array();
   std::string text;
   for (const int n : ranks) {
-    const CallKey key = key_for(n);
+    CallKey key = key_for(n);
+    key.reproducible = environment.reproducible && traits_of(key.collective).reduces;
     check_names(algorithms_, n, key.collective);
     text += text.empty() ? "" : "\n";
     const Caps caps = shm_caps(n, cpus, environment.cross_memory);

@@ -119,9 +119,11 @@ class ProgressLine {
 };
 
 void print(const SweepRow& row) {
-  fmt::print("{:<16}{:<20}{:>8}{:>13}{:>9.1f}  {}\n", name_of(row.collective), row.algorithm,
+  const std::string labels = labels_of(row);
+  fmt::print("{:<16}{:<20}{:>8}{:>13}{:>9.1f}  {}{}\n", name_of(row.collective), row.algorithm,
              row.cases, row.messages, row.seconds,
-             row.failed == 0 ? "proven" : fmt::format("WRONG in {}", row.failed));
+             row.failed == 0 ? "proven" : fmt::format("WRONG in {}", row.failed),
+             labels.empty() ? "" : "; " + labels);
 }
 
 nlohmann::json json_of(const Sweep& sweep, const std::vector<SweepRow>& rows) {
@@ -135,6 +137,7 @@ nlohmann::json json_of(const Sweep& sweep, const std::vector<SweepRow>& rows) {
                                {"cases", row.cases},
                                {"messages", row.messages},
                                {"seconds", row.seconds},
+                               {"labels", labels_of(row)},
                                {"failed", row.failed},
                                {"fault", row.first_fault}});
   }

@@ -20,6 +20,7 @@ std::string describe(const CallRecord& call) {
                            : call.collective == kRecvCall ? "from rank "
                                                           : "root ";
   if (call.root >= 0) add(root + std::to_string(call.root));
+  if (call.reproducible) add("reproducible");
   return details.empty() ? text : text + " (" + details + ")";
 }
 

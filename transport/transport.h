@@ -70,6 +70,7 @@ struct CallRecord {
   std::int32_t root = -1;       // of a message: the other end, a rank of the world
   std::uint32_t algorithm = 0;  // its row in the table (high half) and its shards: one per variant
   std::uint32_t hash = 0;
+  bool reproducible = false;
 };
 
 /// "all_reduce #41 (sum, f32, count 1024)".

@@ -11,6 +11,7 @@ namespace tutti {
 
 Plan all_reduce_naive(const Shape& shape) {
   PlanBuilder b(shape, 1, shape.size);  // a slot a rank; one's own stays unused
+  b.canonical();
   b.tiles([&] {
     b.peers([&](Expr peer) { b.send(peer, b.all_in()); });
     b.peers([&](Expr peer) { b.recv(peer, b.all_scratch(peer)); });

@@ -11,6 +11,7 @@ namespace tutti {
 Plan all_reduce_one_shot(const Shape& shape) {
   // One slot in both forms: all ranks must cut a call into the same number of tiles.
   PlanBuilder b(shape, 1, 1);
+  b.canonical();
   b.tiles([&] {
     b.peers([&](Expr peer) { b.send(peer, b.all_in()); });
     if (!shape.overwrites_input()) {

@@ -16,6 +16,7 @@ namespace tutti {
 Plan all_reduce_parameter_server(const Shape& shape) {
   const int shards = shape.shards;
   PlanBuilder b(shape, shards);
+  b.canonical();
   std::vector<std::uint32_t> ranks(static_cast<std::size_t>(shards));
   std::iota(ranks.begin(), ranks.end(), 0u);
   const std::uint16_t servers = b.table(std::move(ranks));

@@ -56,6 +56,7 @@ Plan all_reduce_rabenseifner(const Shape& shape) {
   const int excess = shape.size - m, rank = shape.rank;
   const bool paired = rank < 2 * excess;
   PlanBuilder b(shape, m);
+  b.canonical();
   b.tiles([&] {
     if (!paired) {
       Halving{b, shape, m, rank - excess, false}.rounds(1, 0, m);

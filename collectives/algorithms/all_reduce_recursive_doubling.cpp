@@ -40,6 +40,7 @@ void doubling(PlanBuilder& b, const Shape& shape, int v, int m, Ref sum) {
 
 Plan all_reduce_recursive_doubling(const Shape& shape) {
   PlanBuilder b(shape, 1, 2);
+  b.canonical();
   const int m = static_cast<int>(std::bit_floor(static_cast<unsigned>(shape.size)));
   const int excess = shape.size - m, rank = shape.rank;
   const bool paired = rank < 2 * excess;

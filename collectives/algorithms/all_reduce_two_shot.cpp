@@ -12,6 +12,7 @@ namespace tutti {
 
 Plan all_reduce_two_shot(const Shape& shape) {
   PlanBuilder b(shape, shape.size);
+  b.canonical();
   const Expr own = shape.rank;
   b.tiles([&] {
     b.peers([&](Expr peer) { b.send(peer, b.in(peer)); });

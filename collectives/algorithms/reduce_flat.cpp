@@ -8,6 +8,7 @@ namespace tutti {
 
 Plan reduce_flat(const Shape& shape) {
   PlanBuilder b(shape, 1);
+  b.canonical();
   b.tiles([&] {
     if (shape.is_root()) {
       b.reduce(b.all_out(), {b.from_all(b.all_in())}).finish = true;

@@ -9,6 +9,7 @@ namespace tutti {
 
 Plan reduce_scatter_direct(const Shape& shape) {
   PlanBuilder b = PlanBuilder::in_blocks(shape);
+  b.canonical();
   b.tiles([&] {
     b.peers([&](Expr peer) { b.send(peer, b.in(peer)); });
     b.reduce(b.out(0), {b.from_all(b.in(shape.rank))}).finish = true;

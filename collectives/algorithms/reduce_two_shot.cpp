@@ -9,6 +9,7 @@ namespace tutti {
 
 Plan reduce_two_shot(const Shape& shape) {
   PlanBuilder b(shape, shape.size, 1);
+  b.canonical();
   const int r = shape.rank;
   const Ref sum = shape.is_root() ? b.out(r) : b.scratch(0, r);
   // In place the root's sums would replace what is still being read.

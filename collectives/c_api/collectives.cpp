@@ -134,7 +134,8 @@ tutti_status tutti_candidate(tutti_collective collective, size_t count, tutti_dt
     require(info, "info");
     const tutti_candidate_info old =
         read_struct<tutti_candidate_info>(info, TUTTI_CANDIDATE_INFO_INIT, "info");
-    const CallKey key = checked_key(collective, count, dtype, op);
+    CallKey key = checked_key(collective, count, dtype, op);
+    key.reproducible = traits_of(key.collective).reduces && c.reproducible();
     const auto found = c.candidate(key, index);
     if (!found) throw Error(TUTTI_NOT_FOUND, "no candidate " + std::to_string(index));
     const tutti_candidate_info filled{old.struct_size, found->name, found->seconds,

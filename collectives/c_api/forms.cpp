@@ -37,7 +37,8 @@ void give(tutti_comm* comm, Communicator& c, std::unique_ptr<Request> request,
 
 Manner read_manner(const tutti_options& options) {
   const tutti_options o = read_struct<tutti_options>(&options, TUTTI_OPTIONS_INIT, "options");
-  Manner manner{.request = o.request, .persistent = o.persistent != 0};
+  Manner manner{
+      .request = o.request, .persistent = o.persistent != 0, .reproducible = o.reproducible != 0};
   if (o.algorithm != nullptr) manner.algorithm = o.algorithm;
   if (o.timeout_ms < -1 || o.timeout_ms == 0) {
     invalid("options->timeout_ms is " + std::to_string(o.timeout_ms) +
@@ -47,6 +48,8 @@ Manner read_manner(const tutti_options& options) {
     manner.timeout = std::chrono::milliseconds(std::min(o.timeout_ms, kLongestTimeoutMs));
   if (o.persistent != 0 && o.persistent != 1)
     invalid("options->persistent is " + std::to_string(o.persistent) + ": give 0 or 1");
+  if (o.reproducible != 0 && o.reproducible != 1)
+    invalid("options->reproducible is " + std::to_string(o.reproducible) + ": give 0 or 1");
   if (manner.persistent && manner.request == nullptr)
     invalid("options->persistent is 1, but options->request is NULL");
   return manner;

@@ -17,6 +17,7 @@ struct Manner {
   std::optional<std::chrono::milliseconds> timeout{};
   tutti_request** request = nullptr;  // null: the call blocks
   bool persistent = false;            // it is only prepared
+  bool reproducible = false;          // if it reduces; also where the communicator is
 };
 /// Throws for options that make no sense.
 Manner read_manner(const tutti_options& options);
@@ -29,6 +30,8 @@ void perform_later(tutti_comm* comm, Communicator& c, const Call& call, const Ma
 inline void perform(tutti_comm* comm, Communicator& c, Call& call, const Manner& manner) {
   call.algorithm = manner.algorithm;
   call.timeout = manner.timeout;
+  call.key.reproducible =
+      traits_of(call.key.collective).reduces && (manner.reproducible || c.reproducible());
   if (c.in_group() || manner.request != nullptr) return perform_later(comm, c, call, manner);
   c.run(call);
 }

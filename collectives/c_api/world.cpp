@@ -1,4 +1,4 @@
-// Worlds, their memory and ops.
+// Worlds and their memory.
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -14,8 +14,8 @@ const char* tutti_status_name(tutti_status status) {
   constexpr const char* kNames[] = {"TUTTI_OK",          "TUTTI_INVALID",     "TUTTI_MISMATCH",
                                     "TUTTI_TIMEOUT",     "TUTTI_PEER_FAILED", "TUTTI_NO_MEMORY",
                                     "TUTTI_UNSUPPORTED", "TUTTI_SYSTEM",      "TUTTI_NOT_FOUND",
-                                    "TUTTI_INTERNAL"};
-  if (status < 0 || status > TUTTI_INTERNAL) return "unknown status";
+                                    "TUTTI_INTERNAL",    "TUTTI_OP_FAILED"};
+  if (status < 0 || status > TUTTI_OP_FAILED) return "unknown status";
   return kNames[status];
 }
 
@@ -90,17 +90,4 @@ tutti_status tutti_free(void* pointer, tutti_comm* comm) {
   return using_it(comm, [&](Communicator& c) {
     if (pointer != nullptr) c.deallocate(pointer);
   });
-}
-
-tutti_status tutti_op_create_pre_scaled(tutti_op* op, const void* scalar, tutti_dtype dtype,
-                                        tutti_comm* comm) {
-  return using_it(comm, [&](Communicator& c) {
-    require(op, "op");
-    if (scalar == nullptr) invalid("scalar is NULL");
-    *op = c.create_pre_scaled(scalar, checked_dtype(dtype));
-  });
-}
-
-tutti_status tutti_op_free(tutti_op op, tutti_comm* comm) {
-  return using_it(comm, [&](Communicator& c) { c.free_op(op); });
 }

@@ -128,8 +128,9 @@ void check_agreement(const Plan& p, const Plan& first, std::size_t rank, std::si
   require(p.input_blocks == static_cast<std::uint32_t>(traits.input_blocks(n, r, claim.root)) &&
               p.output_blocks == static_cast<std::uint32_t>(traits.output_blocks(n, r, claim.root)),
           "its buffers have other blocks than the collective's");
-  require(p.in_order == first.in_order && p.moves_only == first.moves_only,
-          "its labels (in_order, moves_only) differ from rank 0's");
+  require(p.in_order == first.in_order && p.canonical == first.canonical &&
+              p.moves_only == first.moves_only,
+          "its labels (in_order, canonical, moves_only) differ from rank 0's");
   const auto most = [](const Plan& plan) {
     std::uint32_t chunks = 1;
     for (const Grid& g : plan.grids)

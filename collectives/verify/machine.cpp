@@ -254,7 +254,8 @@ void Machine::combine_into(Rank& self, int lane) {
     }
     Value v = combine(operands_, s.shape, claim_.pre_scaled);
     if (s.op == Step::Op::kScale) v = scaled(v, self.plan->rank, claim_.pre_scaled);
-    if (s.finish) v = finished(v, claim_.pre_scaled);
+    const bool rounded = operands_.size() == 1 || s.shape == ReduceShape::kBalanced;
+    if (s.finish) v = finished(v, rounded, claim_.pre_scaled);
     results_.push_back(v);
   }
   for (std::size_t k = 0; k < target_.size(); ++k) {

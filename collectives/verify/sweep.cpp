@@ -51,14 +51,13 @@ T pick(const std::vector<T>& from, std::uint64_t random) {
 std::vector<ProofCase> sampled_case(const Sweep& sweep, const Job& job) {
   const std::uint64_t s = seed_of(sweep, job);
   const auto size = static_cast<std::uint64_t>(job.size);
-  const bool rooted = traits_of(job.variant.algorithm->collective).rooted;
-  const int root = sweep.root ? job.root : rooted ? static_cast<int>(mix(s, 1) % size) : 0;
+  const CollectiveTraits& traits = traits_of(job.variant.algorithm->collective);
+  const int root = sweep.root ? job.root : traits.rooted ? static_cast<int>(mix(s, 1) % size) : 0;
   return {{.variant = job.variant,
            .size = job.size,
            .root = root,
-           .form = traits_of(job.variant.algorithm->collective).has_in_place_form()
-                       ? kForms[mix(s, 2) % 3]
-                       : Form::kOutOfPlace,
+           .form = traits.has_in_place_form() ? kForms[mix(s, 2) % 3] : Form::kOutOfPlace,
+           .reproducible = traits.reduces && (mix(s, 5) & 1) != 0,
            .count = pick(counts_of(job.size), mix(s, 3)),
            .trips = pick(trips_of(sweep), mix(s, 4)),
            .seed = s}};
@@ -68,15 +67,17 @@ std::vector<ProofCase> sampled_case(const Sweep& sweep, const Job& job) {
 std::vector<ProofCase> all_cases(const Sweep& sweep, const Job& job) {
   std::vector<ProofCase> cases;
   const std::uint64_t seed = seed_of(sweep, job);
-  const auto add = [&](Form form, bool pre_scaled) {
+  const auto add = [&](Form form, bool pre_scaled, bool reproducible) {
     for (const std::size_t count : counts_of(job.size)) {
       for (const std::uint32_t trips : trips_of(sweep)) {
-        if (pre_scaled && (count <= static_cast<std::size_t>(job.size) || trips == 2)) continue;
+        const bool few = pre_scaled || reproducible;
+        if (few && (count <= static_cast<std::size_t>(job.size) || trips == 2)) continue;
         cases.push_back({.variant = job.variant,
                          .size = job.size,
                          .root = job.root,
                          .form = form,
                          .pre_scaled = pre_scaled,
+                         .reproducible = reproducible,
                          .count = count,
                          .trips = trips,
                          .seed = seed});
@@ -85,11 +86,14 @@ std::vector<ProofCase> all_cases(const Sweep& sweep, const Job& job) {
   };
   const Collective collective = job.variant.algorithm->collective;
   for (const Form form : kForms) {
-    if (form == Form::kOutOfPlace || traits_of(collective).has_in_place_form()) add(form, false);
+    if (form == Form::kOutOfPlace || traits_of(collective).has_in_place_form())
+      add(form, false, false);
   }
   if (traits_of(collective).reduces) {
-    add(Form::kOutOfPlace, true);
-    add(Form::kMixed, true);
+    add(Form::kOutOfPlace, true, false);
+    add(Form::kMixed, true, false);
+    add(Form::kOutOfPlace, false, true);
+    add(Form::kMixed, true, true);
   }
   return cases;
 }
@@ -105,7 +109,7 @@ double seconds_since(std::chrono::steady_clock::time_point begin) {
 }
 
 bool same_plans(const ProofCase& x, const ProofCase& y) {
-  return x.form == y.form && x.pre_scaled == y.pre_scaled;
+  return x.form == y.form && x.pre_scaled == y.pre_scaled && x.reproducible == y.reproducible;
 }
 
 SweepRow prove(const Sweep& sweep, const Job& job) {
@@ -115,6 +119,8 @@ SweepRow prove(const Sweep& sweep, const Job& job) {
       sweep.sampled ? sampled_case(sweep, job) : all_cases(sweep, job);
   std::vector<Plan> plans;
   const ProofCase* previous = nullptr;
+  // A rank alone combines nothing, and what is not reduced has no order.
+  const bool labelled = job.size > 1 && traits_of(job.variant.algorithm->collective).reduces;
   for (const ProofCase& c : cases) {
     if (previous == nullptr || !same_plans(*previous, c)) plans = plans_of(c);
     previous = &c;
@@ -125,6 +131,10 @@ SweepRow prove(const Sweep& sweep, const Job& job) {
                                            .pre_scaled = c.pre_scaled});
     ++row.cases;
     row.messages += verdict.messages;
+    if (labelled && c.count > 0) {
+      c.reproducible ? ++row.reproducible : ++row.plain;
+      c.reproducible ? row.canonical += verdict.canonical : row.in_order += verdict.in_order;
+    }
     if (verdict.ok()) continue;
     if (row.failed++ == 0) row.first_fault = c.name() + ": " + verdict.fault;
   }
@@ -184,6 +194,10 @@ void add_jobs(const Sweep& sweep, const Algorithm& a, std::size_t row, std::vect
 void add(SweepRow& sum, const SweepRow& more) {
   sum.cases += more.cases;
   sum.messages += more.messages;
+  sum.reproducible += more.reproducible;
+  sum.canonical += more.canonical;
+  sum.plain += more.plain;
+  sum.in_order += more.in_order;
   sum.seconds += more.seconds;
   if (sum.failed == 0) sum.first_fault = more.first_fault;
   sum.failed += more.failed;
@@ -198,7 +212,19 @@ std::string ProofCase::name() const {
   if (traits_of(variant.algorithm->collective).rooted)
     text += "root " + std::to_string(root) + ", ";
   return text + "count " + std::to_string(count) + ", T " + std::to_string(trips) + ", " +
-         kNames[static_cast<int>(form)] + (pre_scaled ? ", pre-scaled" : "");
+         kNames[static_cast<int>(form)] + (pre_scaled ? ", pre-scaled" : "") +
+         (reproducible ? ", reproducible" : "");
+}
+
+std::string labels_of(const SweepRow& row) {
+  std::string text;
+  const auto add = [&](std::uint64_t has, std::uint64_t all, const char* label) {
+    if (has == 0) return;
+    text += (text.empty() ? "" : ", ") + std::string(label) + (has < all ? " in part" : "");
+  };
+  add(row.in_order, row.plain, "in-order");
+  add(row.canonical, row.reproducible, "canonical");
+  return text;
 }
 
 std::vector<Plan> plans_of(const ProofCase& c) {
@@ -211,7 +237,8 @@ std::vector<Plan> plans_of(const ProofCase& c) {
                     .size = c.size,
                     .root = c.root,
                     .in_place = c.form == Form::kInPlace || (c.form == Form::kMixed && coin),
-                    .pre_scaled = c.pre_scaled}));
+                    .pre_scaled = c.pre_scaled,
+                    .reproducible = c.reproducible}));
   }
   return plans;
 }

@@ -22,6 +22,7 @@ struct ProofCase {
   int root = 0;
   Form form = Form::kOutOfPlace;
   bool pre_scaled = false;
+  bool reproducible = false;
   std::size_t count = 0;
   std::uint32_t trips = 1;
   std::uint64_t seed = 0;  // of the coins in kMixed
@@ -53,9 +54,16 @@ struct SweepRow {
   Collective collective{};
   std::string algorithm;
   std::uint64_t cases = 0, messages = 0, failed = 0;
+  // Of the cases that are to be reproducible, and of the others: how many there are, and in how
+  // many the operands combine in the canonical tree, or in rank order.
+  std::uint64_t reproducible = 0, canonical = 0, plain = 0, in_order = 0;
   double seconds = 0;       // of all threads together
   std::string first_fault;  // the case and what is wrong with it
 };
+
+/// "in-order, canonical", each "in part" where only some cases are; empty: neither, or nothing is
+/// reduced.
+std::string labels_of(const SweepRow& row);
 
 /// Throws TUTTI_NOT_FOUND for an unknown algorithm, TUTTI_INVALID for a size that is too large.
 void check_sweep(const Sweep& sweep);

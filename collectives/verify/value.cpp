@@ -69,12 +69,21 @@ Value combine(std::span<const Value> operands, ReduceShape shape, bool pre_scale
   return result;
 }
 
-Value finished(Value value, bool pre_scaled) {
+Value canonical_value(std::uint32_t ranks, bool pre_scaled) {
+  std::vector<Value> inputs;
+  for (std::uint32_t r = 0; r < ranks; ++r) {
+    const Value input = input_of(r, 0);
+    inputs.push_back(pre_scaled ? scaled(input, r, pre_scaled) : input);
+  }
+  return finished(combine(inputs, ReduceShape::kBalanced, pre_scaled), true, pre_scaled);
+}
+
+Value finished(Value value, bool rounded, bool pre_scaled) {
   if (value.state == State::kFinal) throw BrokenRule("finishes a value that is final already");
   if (value.state == State::kRaw && pre_scaled)
     throw BrokenRule("finishes an input that was not scaled first");
   value.state = State::kFinal;
-  value.bits = mix(kFinished, value.bits);
+  value.bits = mix(mix(kFinished, rounded), value.bits);
   return value;
 }
 

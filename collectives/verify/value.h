@@ -53,8 +53,12 @@ inline Value input_of(std::uint32_t rank, std::uint32_t element) {
 /// not be: of different elements, never written, final, or raw where `pre_scaled`.
 Value combine(std::span<const Value> operands, ReduceShape shape, bool pre_scaled);
 
+/// The value that reproducible mode demands, of all ranks' inputs.
+Value canonical_value(std::uint32_t ranks, bool pre_scaled);
+
 /// With the op's scaling after and before. Each happens once: throws BrokenRule otherwise.
-Value finished(Value value, bool pre_scaled);
+/// `rounded`: the value was rounded to the dtype first.
+Value finished(Value value, bool rounded, bool pre_scaled);
 Value scaled(Value value, std::uint32_t rank, bool pre_scaled);
 
 }  // namespace tutti::proof

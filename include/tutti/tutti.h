@@ -50,7 +50,9 @@ enum {
   TUTTI_UNSUPPORTED = 6, /* valid, but not offered for these arguments */
   TUTTI_SYSTEM = 7,      /* the operating system refused something */
   TUTTI_NOT_FOUND = 8,   /* no such entry (tutti_candidate past the end, an unknown algorithm) */
-  TUTTI_INTERNAL = 9     /* a defect in Tutti */
+  TUTTI_INTERNAL = 9,    /* a defect in Tutti */
+  TUTTI_OP_FAILED = 10   /* an op's function threw an exception, or left by longjmp(), on some rank;
+                            the communicator is unusable */
 };
 
 /** The name of a status, e.g. "TUTTI_INVALID"; never NULL. */
@@ -71,8 +73,10 @@ enum {
   TUTTI_F32 = 7,
   TUTTI_F64 = 8,
   TUTTI_BF16 = 9,
-  TUTTI_F8E4M3 = 10, /* OCP 8-bit: no infinity, NaN is S.1111.111, saturates at 448 */
-  TUTTI_F8E5M2 = 11  /* OCP 8-bit: IEEE-like, overflows to infinity */
+  TUTTI_F8E4M3 = 10,  /* OCP 8-bit: no infinity, NaN is S.1111.111, saturates at 448 */
+  TUTTI_F8E5M2 = 11,  /* OCP 8-bit: IEEE-like, overflows to infinity */
+  TUTTI_F32_I32 = 12, /* 8 bytes: a float and the int32_t that is its index */
+  TUTTI_F64_I32 = 13  /* 16 bytes: a double, its int32_t index, 4 bytes of padding */
 };
 
 /** Bytes of one element; 0 for an unknown dtype. */
@@ -83,7 +87,11 @@ typedef uint64_t tutti_op;
 
 /* 8- and 16-bit floats accumulate in f32 and are rounded once per reduction step. Integers wrap
  * around. Avg is the sum divided by the number of ranks, integers rounding towards zero. Min and
- * max of floats: a NaN in any input gives NaN. Bitwise operations take integers only. */
+ * max of floats: a NaN in any input gives NaN. Bitwise operations take integers only. Min and max
+ * with index take pairs of a value and its index, and pairs no other op but one from
+ * tutti_op_create(): they give the pair with the least or greatest value, of equal values the one
+ * with the lower index; a NaN comes before every value, of several the one with the lower index.
+ * The padding of a result is zero. */
 #define TUTTI_SUM ((tutti_op)1)
 #define TUTTI_PROD ((tutti_op)2)
 #define TUTTI_MIN ((tutti_op)3)
@@ -92,6 +100,8 @@ typedef uint64_t tutti_op;
 #define TUTTI_BAND ((tutti_op)6)
 #define TUTTI_BOR ((tutti_op)7)
 #define TUTTI_BXOR ((tutti_op)8)
+#define TUTTI_MIN_INDEX ((tutti_op)9)
+#define TUTTI_MAX_INDEX ((tutti_op)10)
 
 /* ---- Communicators ------------------------------------------------------------------------ */
 
@@ -182,8 +192,35 @@ tutti_status tutti_free(void *pointer, tutti_comm *comm);
 tutti_status tutti_op_create_pre_scaled(tutti_op *op, const void *scalar, tutti_dtype dtype,
                                         tutti_comm *comm);
 
+/** Combines `count` elements, 1 or more: inout[e] = in[e] op inout[e]. If the op does not commute,
+ *  `in` is what lower ranks than those of `inout` gave. Both are aligned to 64 bytes, and valid
+ *  during the call only. */
+typedef void (*tutti_op_function)(const void *in, void *inout, size_t count, tutti_dtype dtype,
+                                  void *context);
+
+/** Creates an op that combines elements of any dtype by calling `function` with `context`. It must
+ *  be associative; where that is so but for rounding, the order of operations depends on the
+ *  algorithm, as that of a sum does. commutative 0: operands keep the order of their ranks, and
+ *  only algorithms that keep it serve; 1: Tutti may change it.
+ *  The function is called many times in a call, for some of the elements each, by whichever thread
+ *  is in a call of any communicator from the same tutti_start(). It must not call Tutti, but for
+ *  tutti_rank(), tutti_size(), tutti_version(), tutti_status_name() and tutti_dtype_size(): other
+ *  calls are refused there. If it throws a C++ exception or leaves by longjmp(), the call fails
+ *  with TUTTI_OP_FAILED on all ranks; after a longjmp() not before this thread's next call.
+ *  The op is valid on `comm` only. Every rank must create its ops in the same order. Errors:
+ *  TUTTI_INVALID. */
+tutti_status tutti_op_create(tutti_op *op, tutti_op_function function, void *context,
+                             int32_t commutative, tutti_comm *comm);
+
 /** Frees an op. Errors: TUTTI_INVALID (predefined, unknown, or freed already). */
 tutti_status tutti_op_free(tutti_op op, tutti_comm *comm);
+
+/** Replays a reproducible call (options->reproducible) of `size` ranks in one thread: combines
+ *  inputs[0] … inputs[size - 1], the ranks' inputs of `count` elements each, and leaves in `result`
+ *  the same bits as the call would. `op` is a predefined one. `result` may be one of the inputs,
+ *  and overlaps no other. May be called at any time from any thread. Errors: TUTTI_INVALID. */
+tutti_status tutti_replay_reduce(const void *const *inputs, void *result, size_t count,
+                                 tutti_dtype dtype, tutti_op op, int32_t size);
 
 /* ---- Collectives -------------------------------------------------------------------------- */
 
@@ -199,10 +236,14 @@ typedef struct tutti_options {
   tutti_request **request; /* NULL: the call blocks. Otherwise it returns at once, and its request
                               is stored there. On all ranks or on none. */
   int32_t persistent;      /* 1: with a request; the call is only prepared */
+  int32_t reproducible;    /* 1: the bits of a reduction depend on the inputs and their ranks alone,
+                              not on algorithm, count or machine: operands combine in a balanced
+                              tree, rounded to the dtype at every node. The same on every rank.
+                              0: as TUTTI_REPRODUCIBLE says */
 } tutti_options;
 
 #define TUTTI_OPTIONS_INIT \
-  { sizeof(tutti_options), NULL, -1, NULL, 0 }
+  { sizeof(tutti_options), NULL, -1, NULL, 0, 0 }
 
 /** Combines `count` elements of `send` over all ranks with `op`, and leaves the result in `recv` on
  *  each: the same bits everywhere. In place if send == recv; otherwise the two must not overlap.

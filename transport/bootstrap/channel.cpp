@@ -95,7 +95,7 @@ Message error_message(const Error& error) {
 }
 
 Error error_of(const Message& message) {
-  const bool known = message.value >= TUTTI_INVALID && message.value <= TUTTI_INTERNAL;
+  const bool known = message.value >= TUTTI_INVALID && message.value <= TUTTI_OP_FAILED;
   const auto* text = reinterpret_cast<const char*>(message.payload.data());
   return Error(known ? static_cast<tutti_status>(message.value) : TUTTI_INTERNAL,
                std::string(text, message.payload.size()));

@@ -31,6 +31,8 @@ constexpr std::array kRows = {
         "1 where ranks share cores, else 0"},
     Row{"TUTTI_PROGRESS_THREAD", "1: a thread of Tutti's own moves calls that nobody waits for",
         "0: they move in this rank's calls"},
+    Row{"TUTTI_REPRODUCIBLE", "1: every reduction in the canonical tree, whatever the algorithm",
+        "0"},
     Row{"RANK", "torchrun's rank", "none"},
     Row{"WORLD_SIZE", "torchrun's number of ranks", "none"},
     Row{"LOCAL_WORLD_SIZE", "torchrun's number of ranks on this host", "WORLD_SIZE"},
@@ -125,6 +127,7 @@ Environment read_environment() {
     environment.cross_memory = *choice == "1" ? CrossMemory::kAlways : CrossMemory::kNever;
   environment.progress_thread =
       get_choice("TUTTI_PROGRESS_THREAD", std::array{"0", "1"}).value_or("0") == "1";
+  environment.reproducible = get_choice("TUTTI_REPRODUCIBLE", std::array{"0", "1"}) == "1";
   read_torchrun(environment);
   environment.foreign = foreign_launcher();
   return environment;

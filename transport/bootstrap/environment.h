@@ -20,6 +20,7 @@ struct Environment {
   std::optional<std::string> log;        // TUTTI_LOG: "warn" (default), "info", "debug", "off"
   std::optional<int> start_timeout_ms;   // TUTTI_START_TIMEOUT_MS
   std::optional<int> call_timeout_ms;    // TUTTI_TIMEOUT_MS
+  bool reproducible = false;             // TUTTI_REPRODUCIBLE: "0", "1"
   // TUTTI_CROSS_MEMORY: "0" never, "1" always.
   CrossMemory cross_memory = CrossMemory::kWhereCoresAreShared;
   bool progress_thread = false;  // TUTTI_PROGRESS_THREAD: "1"

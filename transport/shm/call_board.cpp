@@ -20,6 +20,7 @@ CallRecord unpack(const std::uint64_t (&words)[kCallWords]) {
   call.dtype = static_cast<std::int32_t>(low(words[3]));
   call.root = static_cast<std::int32_t>(high(words[4]));
   call.algorithm = low(words[4]);
+  call.reproducible = high(words[5]) != 0;
   call.hash = low(words[5]);
   return call;
 }
@@ -50,7 +51,7 @@ void publish_call(CallBoard& board, const CallRecord& call) {
       call.op,
       pair(static_cast<std::uint32_t>(call.collective), static_cast<std::uint32_t>(call.dtype)),
       pair(static_cast<std::uint32_t>(call.root), call.algorithm),
-      call.hash};
+      pair(call.reproducible, call.hash)};
   CallSlot& slot = board.slots[k % kCallSlots];
   // release: whoever sees one of these words sees, too, that the calls before it have begun, and so
   // that what its slot held is gone; partner: read_call()

@@ -17,7 +17,7 @@ std::uint64_t Fault::pack() const {
 Fault Fault::unpack(std::uint64_t word) {
   Fault fault;
   fault.status = static_cast<tutti_status>(word >> 56);
-  if (fault.status <= TUTTI_OK || fault.status > TUTTI_INTERNAL) fault.status = TUTTI_INTERNAL;
+  if (fault.status <= TUTTI_OK || fault.status > TUTTI_OP_FAILED) fault.status = TUTTI_INTERNAL;
   fault.reporter = static_cast<int>(word & 0xffff);
   return fault;
 }
