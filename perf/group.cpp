@@ -37,8 +37,9 @@ Group::Arrays Group::arrays(const Cell& cell) const {
 
 double Group::time_here(const Cell& cell, int calls) {
   tutti_options options = TUTTI_OPTIONS_INIT;
-  const bool automatic = settings_.algorithms[0] == "auto";
-  options.algorithm = automatic ? nullptr : cell.algorithm.c_str();
+  const bool automatic = settings_.algorithms[0] == "auto" && !cell.reproducible;
+  options.algorithm = automatic || cell.reproducible ? nullptr : cell.algorithm.c_str();
+  options.reproducible = cell.reproducible ? 1 : 0;
   const Arrays at = arrays(cell);
   return time_calls(of_.call, at.send.data(), at.recv.data(), context_.comm,
                     automatic ? nullptr : &options, calls);

@@ -39,7 +39,8 @@ class Group {
     std::string algorithm;
     std::optional<double> predicted_s;
     bool chosen = false, registered = false, in_place = false;
-    std::string skipped;  // why, if it was
+    bool reproducible = false;  // by whatever algorithm Tutti then chooses
+    std::string skipped;        // why, if it was
     double call_s = 0;
     CellPlan plan;
     std::vector<double> turns_s, samples_s;  // rank 0 only

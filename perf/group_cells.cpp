@@ -47,6 +47,12 @@ void Group::list_cells() {
       add_cells(cell);
     }
   }
+  if (settings_.reproducible && of_.call.collective->reduces && !of_.call.collective->scans) {
+    Cell cell;
+    cell.algorithm = kReproducible;
+    cell.reproducible = true;
+    add_cells(cell);
+  }
   if (mode == "all" || mode == "auto") return;
   for (const std::string& name : settings_.algorithms)
     if (std::ranges::find(candidates, name) == candidates.end()) list_named(name, candidates);

@@ -120,6 +120,7 @@ void PerfCommand::declare(Options& options) {
   options.choice("bind-to", settings_.bind_to, {"core", "numa", "none"});
   options.flag("report-bindings", settings_.report_bindings);
   options.flag("overlap", settings_.overlap);
+  options.flag("reproducible", settings_.reproducible);
   options.text("json", targets_.json);
   options.text("csv", targets_.csv);
 }

@@ -46,7 +46,8 @@ void Report::cells(const std::vector<CellResult>& results,
                    const std::vector<SkippedCell>& skipped) {
   results_.insert(results_.end(), results.begin(), results.end());
   skipped_.insert(skipped_.end(), skipped.begin(), skipped.end());
-  print(table_rows(results, settings_) + table_overlaps(results) + table_skipped(skipped));
+  print(table_rows(results, settings_) + table_overlaps(results) + reproducible_cost(results) +
+        table_skipped(skipped));
 }
 
 void Report::note(const std::string& text) { notes_.push_back(text); }

@@ -17,6 +17,9 @@ struct OverlapResult {
   double hidden = 0;  // share of the shorter of the two that the other one hides
 };
 
+/// What takes the place of an algorithm's name in the cells of reproducible calls.
+inline constexpr const char* kReproducible = "reproducible";
+
 /// The figures of one cell; docs/perf-json.md has each field's meaning.
 struct CellResult {
   std::string collective, algorithm;

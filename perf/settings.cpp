@@ -106,6 +106,11 @@ void check_settings(const SweepSettings& settings) {
   if (settings.collective == "all" && algorithm != "all" && algorithm != "auto")
     throw UsageError(fmt::format(
         "--algo: '{}' is one collective's: with COLLECTIVE all give all or auto", algorithm));
+  if (settings.reproducible && algorithm != "all" && algorithm != "auto")
+    throw UsageError(fmt::format(
+        "--reproducible: it is compared with the chosen algorithm, so --algo '{}' must be all or "
+        "auto",
+        algorithm));
   for (const SweepSettings& part : parts_of(settings)) sweep_arithmetics(part);
   for (const int ranks : settings.ranks) check_world(settings, ranks);
 }
@@ -201,6 +206,7 @@ void to_json(nlohmann::json& json, const SweepSettings& settings) {
       {"bind_to", settings.bind_to},
       {"report_bindings", settings.report_bindings},
       {"overlap", settings.overlap},
+      {"reproducible", settings.reproducible},
   };
 }
 
@@ -228,6 +234,7 @@ void from_json(const nlohmann::json& json, SweepSettings& settings) {
   json.at("bind_to").get_to(settings.bind_to);
   json.at("report_bindings").get_to(settings.report_bindings);
   json.at("overlap").get_to(settings.overlap);
+  json.at("reproducible").get_to(settings.reproducible);
 }
 
 }  // namespace tutti

@@ -43,6 +43,7 @@ struct SweepSettings {
   std::string bind_to;   // as given; empty: core, none when oversubscribed
   bool report_bindings = false;
   bool overlap = false;
+  bool reproducible = false;  // reproducible calls too, beside the chosen algorithm
 };
 
 /// Throws UsageError, naming option and value, for names that do not exist and values that do not

@@ -150,6 +150,22 @@ std::string table_overlaps(const std::vector<CellResult>& results) {
   return text;
 }
 
+std::string reproducible_cost(const std::vector<CellResult>& results) {
+  std::string ratios, chosen;
+  for (const CellResult& r : results) {
+    if (r.algorithm != kReproducible) continue;
+    const auto other = std::ranges::find_if(results, [&](const CellResult& c) {
+      return c.chosen && c.registered == r.registered && c.in_place == r.in_place;
+    });
+    if (other == results.end()) continue;
+    chosen = other->algorithm;
+    ratios += fmt::format("{} {}{} {:.2f}", ratios.empty() ? "" : ",", memory_text(r),
+                          r.in_place ? " in place" : "", r.time_us / other->time_us);
+  }
+  if (ratios.empty()) return "";
+  return fmt::format("# reproducible, in times of {}:{}\n", chosen, ratios);
+}
+
 // One line for all cells of a size that share a reason.
 std::string table_skipped(const std::vector<SkippedCell>& skipped) {
   std::string text;

@@ -23,6 +23,10 @@ std::string table_rows(const std::vector<CellResult>& results, const SweepSettin
 /// One line per cell whose overlap was measured.
 std::string table_overlaps(const std::vector<CellResult>& results);
 
+/// What reproducible calls cost, where they were measured: their time over that of the chosen
+/// algorithm, in each form.
+std::string reproducible_cost(const std::vector<CellResult>& results);
+
 /// One line per cell that was not measured.
 std::string table_skipped(const std::vector<SkippedCell>& skipped);
 

@@ -102,6 +102,21 @@ class TheReport(unittest.TestCase):
                                        result["limit_us"] / result["time_us"],
                                        delta=1e-2 * (1 + result["limit_share"]))
 
+    def test_reproducible_calls_are_timed_beside_the_chosen_algorithm(self):
+        table, document = sweep("--ranks", "2", "--reproducible", "--algo", "auto", *SMALL)
+        forms = {}
+        for result in document["results"]:
+            self.assertEqual(result["chosen"], result["algorithm"] != "reproducible")
+            form = (result["bytes"], result["in_place"], result["registered"])
+            forms.setdefault(form, []).append(result)
+        for cells in forms.values():
+            self.assertEqual(len(cells), 2)
+            self.assertEqual({cell["wrong"] for cell in cells}, {0})
+        lines = [line for line in table.splitlines() if line.startswith("# reproducible, in ")]
+        self.assertEqual(len(lines), len({form[0] for form in forms}))
+        for line in lines:
+            self.assertRegex(line, r"times of [a-z_/=0-9]+: page \d+\.\d\d, page in place \d")
+
     def test_the_table_begins_with_the_columns_of_nccl_tests(self):
         heads = [line.lstrip("#").split() for line in self.table.splitlines()
                  if line.startswith("#") and " busbw " in line]

@@ -34,6 +34,8 @@ constexpr std::array kOptions = {
     OptionRow{"P", "--in-place", "no/yes/both", "results over inputs", "both"},
     OptionRow{"PEV", "--algo", "NAME,…/auto/all", "algorithms",
               "all: side by side, the chosen one marked"},
+    OptionRow{"P", "--reproducible", "", "time reproducible calls too, and print what they cost",
+              ""},
     OptionRow{"P", "--budget", "S", "seconds for the whole sweep", "150"},
     OptionRow{"P", "--overlap", "", "how much of each call computation hides", ""},
     OptionRow{"V", "--long", "",
