@@ -45,7 +45,7 @@ VENDOR_HEADERS = (
     (r"nvml\.h", ("topology/nvlink.cpp",)),
     (r"cuda|cooperative_groups", ("*.cu", "transport/peer/*", "topology/nvlink.cpp")),
     (r"pmix", ("transport/bootstrap/*",)),
-    (r"mpi\.h", ("perf/peers/*",)),
+    (r"mpi\.h", ("perf/peers/*", "tests/mpi_comparison/*")),
     (r"benchmark/", ("perf/kernels/*",)),
     (r"catch2/", ("tests/catch.h", "tests/catch_main.cpp")),
     (r"(CLI|fmt|nlohmann)/", ("tools/*", "perf/*", "tests/*")),

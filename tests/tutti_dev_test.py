@@ -34,7 +34,8 @@ STANDINS = {
 }
 
 ALL_PACKAGES = """g++ meson ninja-build pkg-config libhwloc-dev libhwy-dev libcli11-dev libfmt-dev
-nlohmann-json3-dev catch2 cmake libbenchmark-dev python3 python3-jsonschema""".split()
+nlohmann-json3-dev openmpi-bin libopenmpi-dev catch2 cmake libbenchmark-dev python3
+python3-jsonschema""".split()
 
 OK = '{"name": "one", "result": "OK", "stdout": ""}\n'
 
