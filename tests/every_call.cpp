@@ -82,7 +82,11 @@ std::vector<NamedCall> other_calls(Things& t) {
          options.request = &t.request;
          return tutti_send(&t.value, 1, TUTTI_F32, 0, c, &options);
        }},
-      {"recv", [&](tutti_comm* c) { return tutti_recv(&t.other, 1, TUTTI_F32, 0, c, nullptr); }},
+      {"recv",
+       [&](tutti_comm* c) {
+         const tutti_status status = tutti_recv(&t.other, 1, TUTTI_F32, 0, c, nullptr);
+         return status == TUTTI_OK ? tutti_wait(t.request) : status;
+       }},
       {"comm_split",
        [&](tutti_comm* c) { return tutti_comm_split(&t.child, TUTTI_NO_COLOUR, 0, c); }},
       {"comm_duplicate",
