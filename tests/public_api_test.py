@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The public header stands alone, and the shared library exports what it declares and no more.
+"""The public headers stand alone, tutti.hpp covers tutti.h, and the shared library exports what it
+declares and no more.
 
 usage: public_api_test.py INCLUDE-DIR SHARED-LIBRARY CC CXX
 """
@@ -69,6 +70,24 @@ class TheHeader(unittest.TestCase):
                             if re.search(rf"\b{struct}\b", parameter) and "*" not in parameter]
                 self.assertEqual(by_value, [], f"{name}({parameters})")
         self.assertEqual(re.findall(r"typedef enum|\benum \w+", text), [])
+
+
+class TheWrapper(unittest.TestCase):
+    USE = "#include <tutti/{0}>\n#include <tutti/{0}>\n" \
+          "void f(tutti_op op) {{ if (op == 0) throw tutti::cpp::Error(TUTTI_INVALID, {1}); }}\n"
+
+    def test_compiles_alone(self):
+        for header in ("tutti.hpp", "owners.hpp"):
+            with self.subTest(header=header):
+                good, story = compiles(CXX, "c++20", ".cpp", self.USE.format(header, '"x"'))
+                self.assertTrue(good, story)
+        self.assertFalse(compiles(CXX, "c++20", ".cpp", self.USE.format(header, "1.5"))[0])
+
+    def test_covers_every_call(self):
+        text = "".join((pathlib.Path(INCLUDE) / "tutti" / name).read_text(encoding="utf-8")
+                       for name in ("tutti.hpp", "owners.hpp"))
+        code = re.sub(r"//[^\n]*|/\*.*?\*/", " ", text, flags=re.DOTALL)
+        self.assertEqual(declared() - set(re.findall(r"\btutti_\w+", code)), set())
 
 
 class TheSharedLibrary(unittest.TestCase):
