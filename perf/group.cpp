@@ -35,14 +35,22 @@ Group::Arrays Group::arrays(const Cell& cell) const {
   return {{all + (sent < received ? own : 0), sent}, {all + (received < sent ? own : 0), received}};
 }
 
-double Group::time_here(const Cell& cell, int calls) {
+bool Group::is_automatic(const Cell& cell) const {
+  return settings_.algorithms[0] == "auto" && !cell.reproducible;
+}
+
+tutti_options Group::options_of(const Cell& cell) const {
   tutti_options options = TUTTI_OPTIONS_INIT;
-  const bool automatic = settings_.algorithms[0] == "auto" && !cell.reproducible;
-  options.algorithm = automatic || cell.reproducible ? nullptr : cell.algorithm.c_str();
+  if (!is_automatic(cell) && !cell.reproducible) options.algorithm = cell.algorithm.c_str();
   options.reproducible = cell.reproducible ? 1 : 0;
+  return options;
+}
+
+double Group::time_here(const Cell& cell, int calls) {
+  const tutti_options options = options_of(cell);
   const Arrays at = arrays(cell);
   return time_calls(of_.call, at.send.data(), at.recv.data(), context_.comm,
-                    automatic ? nullptr : &options, calls);
+                    is_automatic(cell) ? nullptr : &options, calls);
 }
 
 /// The ranks' times of one turn, as one. Collective; the same on every rank.
@@ -199,11 +207,9 @@ void Group::measure_overlaps() {
     if (round > 0 && out_of_time()) return;
     for (Cell& cell : cells_) {
       if (!cell.skipped.empty()) continue;
-      tutti_options options = TUTTI_OPTIONS_INIT;
-      if (settings_.algorithms[0] != "auto") options.algorithm = cell.algorithm.c_str();
       const Arrays at = arrays(cell);
       const OverlapTimes mine =
-          time_overlap(of_.call, at.send.data(), at.recv.data(), context_.comm, options,
+          time_overlap(of_.call, at.send.data(), at.recv.data(), context_.comm, options_of(cell),
                        board_.agree(cell.call_s), [this] { board_.meet(); });
       cell.overlaps.push_back({.compute_s = combined(mine.compute_s),
                                .communication_s = combined(mine.communication_s),

@@ -80,6 +80,9 @@ class Group {
   SkippedCell skipped_of(const Cell& cell) const;
 
   Arrays arrays(const Cell& cell) const;
+  /// Whether its calls leave everything to Tutti.
+  bool is_automatic(const Cell& cell) const;
+  tutti_options options_of(const Cell& cell) const;
   double time_here(const Cell& cell, int calls);
   double combined(double mine);
 
