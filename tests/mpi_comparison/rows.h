@@ -19,6 +19,7 @@ enum class Holds {
   kRootsBlock,   // on the root, nothing elsewhere
   kRootsVector,  // on the root, nothing elsewhere
   kNextsBlock,   // on the rank after the root, nothing elsewhere
+  kOthersBlock,  // one block; of rank 0 whatever it likes
 };
 
 /// Who makes a call, in its communicator.
@@ -51,10 +52,14 @@ struct Theirs {
   MPI_Comm comm;
 };
 
+/// The ops that a collective takes.
+enum class Takes { kNoOp, kAnyOp, kAnyButAverage };
+
 struct Row {
   const char* name;
   Holds input, output;
-  bool reduces, rooted;
+  Takes takes;
+  bool rooted;
   std::optional<tutti_collective> collective;  // none: no algorithms to choose from
   tutti_status (*ours)(const Ours&);
   void (*theirs)(const Theirs&);
@@ -62,6 +67,7 @@ struct Row {
   /// Blocks that a rank gives and gets.
   std::size_t input_blocks(const Place& at) const;
   std::size_t output_blocks(const Place& at) const;
+  bool defines_output(const Place& at) const;
   /// Of messages and of two vectors there is none.
   bool has_in_place_form() const;
 };
