@@ -91,7 +91,7 @@ typedef uint64_t tutti_op;
  * with index take pairs of a value and its index, and pairs no other op but one from
  * tutti_op_create(): they give the pair with the least or greatest value, of equal values the one
  * with the lower index; a NaN comes before every value, of several the one with the lower index.
- * The padding of a result is zero. */
+ * The padding of what several pairs combine to is zero. */
 #define TUTTI_SUM ((tutti_op)1)
 #define TUTTI_PROD ((tutti_op)2)
 #define TUTTI_MIN ((tutti_op)3)

@@ -1,6 +1,5 @@
 #include "tests/mpi_comparison/rows.h"
 
-#include <array>
 #include <cstring>
 
 namespace tutti::test {
@@ -67,6 +66,77 @@ void their_shift(const Theirs& c) {
                MPI_STATUS_IGNORE);
 }
 
+using H = Holds;
+
+constexpr Row kRows[] = {
+    {"all_reduce", H::kBlock, H::kBlock, Takes::kAnyOp, false, TUTTI_ALL_REDUCE,
+     [](const Ours& c) {
+       return tutti_all_reduce(c.send, c.recv, c.count, c.dtype, c.op, c.comm, c.options);
+     },
+     [](const Theirs& c) { MPI_Allreduce(c.send, c.recv, c.count, c.type, c.op, c.comm); }},
+    {"broadcast", H::kRootsBlock, H::kBlock, Takes::kNoOp, true, TUTTI_BROADCAST,
+     [](const Ours& c) {
+       return tutti_broadcast(c.send, c.recv, c.count, c.dtype, c.at.root, c.comm, c.options);
+     },
+     their_broadcast},
+    {"barrier", H::kNothing, H::kNothing, Takes::kNoOp, false, TUTTI_BARRIER,
+     [](const Ours& c) { return tutti_barrier(c.comm, c.options); }, [](const Theirs&) {}},
+    {"reduce", H::kBlock, H::kRootsBlock, Takes::kAnyOp, true, TUTTI_REDUCE,
+     [](const Ours& c) {
+       return tutti_reduce(c.send, c.recv, c.count, c.dtype, c.op, c.at.root, c.comm, c.options);
+     },
+     [](const Theirs& c) { MPI_Reduce(c.send, c.recv, c.count, c.type, c.op, c.at.root, c.comm); }},
+    {"reduce_scatter", H::kVector, H::kBlock, Takes::kAnyOp, false, TUTTI_REDUCE_SCATTER,
+     [](const Ours& c) {
+       return tutti_reduce_scatter(c.send, c.recv, c.count, c.dtype, c.op, c.comm, c.options);
+     },
+     [](const Theirs& c) {
+       MPI_Reduce_scatter_block(c.send, c.recv, c.count, c.type, c.op, c.comm);
+     }},
+    {"all_gather", H::kBlock, H::kVector, Takes::kNoOp, false, TUTTI_ALL_GATHER,
+     [](const Ours& c) {
+       return tutti_all_gather(c.send, c.recv, c.count, c.dtype, c.comm, c.options);
+     },
+     [](const Theirs& c) {
+       MPI_Allgather(c.send, c.count, c.type, c.recv, c.count, c.type, c.comm);
+     }},
+    {"gather", H::kBlock, H::kRootsVector, Takes::kNoOp, true, TUTTI_GATHER,
+     [](const Ours& c) {
+       return tutti_gather(c.send, c.recv, c.count, c.dtype, c.at.root, c.comm, c.options);
+     },
+     [](const Theirs& c) {
+       MPI_Gather(c.send, c.count, c.type, c.recv, c.count, c.type, c.at.root, c.comm);
+     }},
+    {"scatter", H::kRootsVector, H::kBlock, Takes::kNoOp, true, TUTTI_SCATTER,
+     [](const Ours& c) {
+       return tutti_scatter(c.send, c.recv, c.count, c.dtype, c.at.root, c.comm, c.options);
+     },
+     [](const Theirs& c) {
+       MPI_Scatter(c.send, c.count, c.type, c.recv, c.count, c.type, c.at.root, c.comm);
+     }},
+    {"all_to_all", H::kVector, H::kVector, Takes::kNoOp, false, TUTTI_ALL_TO_ALL,
+     [](const Ours& c) {
+       return tutti_all_to_all(c.send, c.recv, c.count, c.dtype, c.comm, c.options);
+     },
+     [](const Theirs& c) {
+       MPI_Alltoall(c.send, c.count, c.type, c.recv, c.count, c.type, c.comm);
+     }},
+    {"scan", H::kBlock, H::kBlock, Takes::kAnyButAverage, false, TUTTI_SCAN,
+     [](const Ours& c) {
+       return tutti_scan(c.send, c.recv, c.count, c.dtype, c.op, c.comm, c.options);
+     },
+     [](const Theirs& c) { MPI_Scan(c.send, c.recv, c.count, c.type, c.op, c.comm); }},
+    {"exclusive_scan", H::kBlock, H::kOthersBlock, Takes::kAnyButAverage, false,
+     TUTTI_EXCLUSIVE_SCAN,
+     [](const Ours& c) {
+       return tutti_exclusive_scan(c.send, c.recv, c.count, c.dtype, c.op, c.comm, c.options);
+     },
+     [](const Theirs& c) { MPI_Exscan(c.send, c.recv, c.count, c.type, c.op, c.comm); }},
+    {"send and recv", H::kRootsBlock, H::kNextsBlock, Takes::kNoOp, true, std::nullopt, our_message,
+     their_message},
+    {"send_recv", H::kBlock, H::kBlock, Takes::kNoOp, true, std::nullopt, our_shift, their_shift},
+};
+
 }  // namespace
 
 std::size_t Row::input_blocks(const Place& at) const { return blocks(input, at); }
@@ -80,79 +150,6 @@ bool Row::has_in_place_form() const {
   return collective && (input != Holds::kVector || output != Holds::kVector);
 }
 
-std::span<const Row> all_rows() {
-  using H = Holds;
-  static const std::array<Row, 13> kRows = {{
-      {"all_reduce", H::kBlock, H::kBlock, Takes::kAnyOp, false, TUTTI_ALL_REDUCE,
-       [](const Ours& c) {
-         return tutti_all_reduce(c.send, c.recv, c.count, c.dtype, c.op, c.comm, c.options);
-       },
-       [](const Theirs& c) { MPI_Allreduce(c.send, c.recv, c.count, c.type, c.op, c.comm); }},
-      {"broadcast", H::kRootsBlock, H::kBlock, Takes::kNoOp, true, TUTTI_BROADCAST,
-       [](const Ours& c) {
-         return tutti_broadcast(c.send, c.recv, c.count, c.dtype, c.at.root, c.comm, c.options);
-       },
-       their_broadcast},
-      {"barrier", H::kNothing, H::kNothing, Takes::kNoOp, false, TUTTI_BARRIER,
-       [](const Ours& c) { return tutti_barrier(c.comm, c.options); }, [](const Theirs&) {}},
-      {"reduce", H::kBlock, H::kRootsBlock, Takes::kAnyOp, true, TUTTI_REDUCE,
-       [](const Ours& c) {
-         return tutti_reduce(c.send, c.recv, c.count, c.dtype, c.op, c.at.root, c.comm, c.options);
-       },
-       [](const Theirs& c) {
-         MPI_Reduce(c.send, c.recv, c.count, c.type, c.op, c.at.root, c.comm);
-       }},
-      {"reduce_scatter", H::kVector, H::kBlock, Takes::kAnyOp, false, TUTTI_REDUCE_SCATTER,
-       [](const Ours& c) {
-         return tutti_reduce_scatter(c.send, c.recv, c.count, c.dtype, c.op, c.comm, c.options);
-       },
-       [](const Theirs& c) {
-         MPI_Reduce_scatter_block(c.send, c.recv, c.count, c.type, c.op, c.comm);
-       }},
-      {"all_gather", H::kBlock, H::kVector, Takes::kNoOp, false, TUTTI_ALL_GATHER,
-       [](const Ours& c) {
-         return tutti_all_gather(c.send, c.recv, c.count, c.dtype, c.comm, c.options);
-       },
-       [](const Theirs& c) {
-         MPI_Allgather(c.send, c.count, c.type, c.recv, c.count, c.type, c.comm);
-       }},
-      {"gather", H::kBlock, H::kRootsVector, Takes::kNoOp, true, TUTTI_GATHER,
-       [](const Ours& c) {
-         return tutti_gather(c.send, c.recv, c.count, c.dtype, c.at.root, c.comm, c.options);
-       },
-       [](const Theirs& c) {
-         MPI_Gather(c.send, c.count, c.type, c.recv, c.count, c.type, c.at.root, c.comm);
-       }},
-      {"scatter", H::kRootsVector, H::kBlock, Takes::kNoOp, true, TUTTI_SCATTER,
-       [](const Ours& c) {
-         return tutti_scatter(c.send, c.recv, c.count, c.dtype, c.at.root, c.comm, c.options);
-       },
-       [](const Theirs& c) {
-         MPI_Scatter(c.send, c.count, c.type, c.recv, c.count, c.type, c.at.root, c.comm);
-       }},
-      {"all_to_all", H::kVector, H::kVector, Takes::kNoOp, false, TUTTI_ALL_TO_ALL,
-       [](const Ours& c) {
-         return tutti_all_to_all(c.send, c.recv, c.count, c.dtype, c.comm, c.options);
-       },
-       [](const Theirs& c) {
-         MPI_Alltoall(c.send, c.count, c.type, c.recv, c.count, c.type, c.comm);
-       }},
-      {"scan", H::kBlock, H::kBlock, Takes::kAnyButAverage, false, TUTTI_SCAN,
-       [](const Ours& c) {
-         return tutti_scan(c.send, c.recv, c.count, c.dtype, c.op, c.comm, c.options);
-       },
-       [](const Theirs& c) { MPI_Scan(c.send, c.recv, c.count, c.type, c.op, c.comm); }},
-      {"exclusive_scan", H::kBlock, H::kOthersBlock, Takes::kAnyButAverage, false,
-       TUTTI_EXCLUSIVE_SCAN,
-       [](const Ours& c) {
-         return tutti_exclusive_scan(c.send, c.recv, c.count, c.dtype, c.op, c.comm, c.options);
-       },
-       [](const Theirs& c) { MPI_Exscan(c.send, c.recv, c.count, c.type, c.op, c.comm); }},
-      {"send and recv", H::kRootsBlock, H::kNextsBlock, Takes::kNoOp, true, std::nullopt,
-       our_message, their_message},
-      {"send_recv", H::kBlock, H::kBlock, Takes::kNoOp, true, std::nullopt, our_shift, their_shift},
-  }};
-  return kRows;
-}
+std::span<const Row> all_rows() { return kRows; }
 
 }  // namespace tutti::test

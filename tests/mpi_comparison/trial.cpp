@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <span>
 #include <stdexcept>
 
 namespace tutti::test {
@@ -38,11 +39,16 @@ DrawnCall draw_call(int size, Random random) {
   call.row = &all_rows()[random.below(all_rows().size())];
   call.dtype = &all_dtypes()[random.below(all_dtypes().size())];
   if (call.row->takes != Takes::kNoOp) call.op = &draw_op(call.row->takes, *call.dtype, random);
-  if (call.op != nullptr && call.dtype->is_float())
-    call.values = random.chance(50) ? Values::kExact : Values::kRough;
+  const bool numbers = call.op != nullptr && call.op->kind != Op::Kind::kFunction &&
+                       (call.dtype->is_float() || call.dtype->is_pair);
+  if (numbers) call.values = random.chance(50) ? Values::kExact : Values::kRough;
   call.count = draw_count(random);
   call.root = call.row->rooted ? random.below(size) : 0;
-  if (call.row->collective && random.chance(60)) call.algorithm = 1 + random.below(1000);
+  // Which ones keep the order of ranks depends on the root, which tutti_candidate() is not told.
+  const bool needs_order = call.op != nullptr && !call.op->commutes && call.root != 0;
+  if (call.row->collective && !needs_order && random.chance(60))
+    call.algorithm = 1 + random.below(1000);
+  call.reproducible = call.row->takes == Takes::kAnyOp && call.algorithm == 0 && random.chance(50);
   return call;
 }
 
@@ -71,7 +77,7 @@ Trial::Trial(const DrawnCall& call, const DrawnBuffers& buffers, const Group& gr
   input_ = draw_elements(*call.dtype, call.op, call.values,
                          call.row->input_blocks(at_) * call.count, random);
   place_buffers();
-  if (call_.op != nullptr && call_.dtype->is_float()) {
+  if (combines_floats()) {
     ask_mpi_for_values();
   } else {
     ask_mpi();
@@ -79,12 +85,14 @@ Trial::Trial(const DrawnCall& call, const DrawnBuffers& buffers, const Group& gr
 }
 
 Trial::~Trial() {
-  if (!scalar_.empty()) tutti_op_free(op_, group_.ours);
+  if (call_.op != nullptr && call_.op->ours == 0) tutti_op_free(op_, group_.ours);
 }
 
 void Trial::create_op(Random& random) {
   if (call_.op == nullptr) return;
   op_ = call_.op->ours;
+  if (call_.op->kind == Op::Kind::kFunction)
+    require(create_function(&op_, *call_.op, group_.ours), group_.ours);
   if (call_.op->kind != Op::Kind::kScaledSum) return;
   scalar_ = draw_scalar(*call_.dtype, call_.values, random);
   require(tutti_op_create_pre_scaled(&op_, scalar_.data(), call_.dtype->ours, group_.ours),
@@ -102,7 +110,7 @@ void Trial::choose_algorithm() {
   tutti_status status = candidate();
   for (; status == TUTTI_OK; status = candidate()) names.emplace_back(info.name);
   if (status != TUTTI_NOT_FOUND) require(status, group_.ours);
-  algorithm_ = names.at(call_.algorithm % names.size());
+  if (!names.empty()) algorithm_ = names.at(call_.algorithm % names.size());
 }
 
 /// In place the smaller of input and output is this rank's block of the other.
@@ -144,16 +152,22 @@ Theirs Trial::theirs(const void* send, void* recv, MPI_Datatype type) const {
           .comm = group_.theirs};
 }
 
-/// Moved elements and integers: the very bits.
+bool Trial::combines_floats() const {
+  return call_.op != nullptr && call_.op->kind != Op::Kind::kFunction && call_.dtype->is_float();
+}
+
+/// Moved elements, integers and pairs: the very bits.
 void Trial::ask_mpi() {
   const Dtype& dtype = *call_.dtype;
   if (call_.op == nullptr)
     return call_.row->theirs(theirs(input_.data(), recv_image_, dtype.moved));
   const std::vector<std::byte> summands =
       scalar_.empty() ? input_ : scaled(dtype, input_, scalar_.data());
-  call_.row->theirs(theirs(summands.data(), recv_image_, dtype.combined));
-  const std::size_t bytes = call_.row->output_blocks(at_) * block_bytes_;
-  if (call_.op->kind == Op::Kind::kAverage) divide(dtype, {recv_image_, bytes}, at_.size);
+  const bool as_bits = call_.op->kind == Op::Kind::kFunction;
+  call_.row->theirs(theirs(summands.data(), recv_image_, as_bits ? dtype.moved : dtype.combined));
+  const std::span<std::byte> output(recv_image_, call_.row->output_blocks(at_) * block_bytes_);
+  if (call_.op->kind == Op::Kind::kAverage) divide(dtype, output, at_.size);
+  if (call_.op->kind == Op::Kind::kIndex) clear_padding(dtype, output);
 }
 
 /// Floats: values, and how far off they may be. In whatever order n inputs are combined, each goes
@@ -201,7 +215,8 @@ void Trial::start(tutti_request** request, bool persistent) {
   if (!algorithm_.empty()) options.algorithm = algorithm_.c_str();
   options.request = request;
   options.persistent = persistent ? 1 : 0;
-  const bool defaults = algorithm_.empty() && request == nullptr;
+  options.reproducible = call_.reproducible ? 1 : 0;
+  const bool defaults = algorithm_.empty() && request == nullptr && !call_.reproducible;
   require(call_.row->ours(with(defaults ? nullptr : &options)), group_.ours);
 }
 
@@ -221,20 +236,21 @@ std::string Trial::check_values() const {
 }
 
 void Trial::check() const {
+  const std::size_t out = call_.row->output_blocks(at_) * block_bytes_;
+  if (call_.op != nullptr && call_.dtype->is_pair)
+    clear_padding(*call_.dtype, {static_cast<std::byte*>(recv_), out});
   const bool defined = call_.row->defines_output(at_);
   const std::string wrong_value = defined ? check_values() : "";
   if (!wrong_value.empty()) throw std::runtime_error(wrong_value);
-  if (!values_.empty() || !defined)
-    std::memcpy(recv_image_, recv_, call_.row->output_blocks(at_) * block_bytes_);
+  if (!values_.empty() || !defined) std::memcpy(recv_image_, recv_, out);
   for (const std::unique_ptr<Buffer>& buffer : buffers_) {
     const std::ptrdiff_t at = buffer->first_difference();
     if (at == buffer->no_difference()) continue;
     const bool is_recv = buffer->image() <= recv_image_ && recv_image_ <= buffer->image() + at;
     const std::ptrdiff_t offset = is_recv ? at - (recv_image_ - buffer->image()) : at;
     const auto element_bytes = static_cast<std::ptrdiff_t>(call_.dtype->bytes);
-    const auto out = static_cast<std::ptrdiff_t>(call_.row->output_blocks(at_) * block_bytes_);
     const std::ptrdiff_t begin = offset / element_bytes * element_bytes;
-    if (!is_recv || offset >= out || offset < 0) {
+    if (!is_recv || offset >= static_cast<std::ptrdiff_t>(out) || offset < 0) {
       throw std::runtime_error("byte " + std::to_string(offset) + " of " +
                                (is_recv ? "recv" : "send") + " was written");
     }
@@ -255,6 +271,7 @@ std::string Trial::text() const {
   if (call_.values == Values::kExact) text += " of exact values";
   if (call_.values == Values::kRough) text += " of rough values";
   if (call_.row->rooted) text += ", root " + std::to_string(call_.root);
+  if (call_.reproducible) text += ", reproducible";
   text += ", algorithm " + (algorithm_.empty() ? "of its choice" : algorithm_);
   text += ", rank " + std::to_string(at_.rank) + " of (" + group_.members + ")";
   const bool one = buffers_.size() == 1;

@@ -21,6 +21,7 @@ struct DrawnCall {
   const Dtype* dtype;
   const Op* op;  // nullptr: the collective takes none
   Values values;
+  bool reproducible;
   std::size_t count;
   int root;
   std::uint64_t algorithm;  // the number of a candidate, taken modulo how many there are; 0: none
@@ -66,6 +67,7 @@ class Trial {
   void place_buffers();
   void ask_mpi();
   void ask_mpi_for_values();
+  bool combines_floats() const;
   Theirs theirs(const void* send, void* recv, MPI_Datatype type) const;
   std::string check_values() const;
 

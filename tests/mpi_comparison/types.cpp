@@ -18,12 +18,12 @@ static_assert(std::endian::native == std::endian::little);
 
 Bits load(const Dtype& dtype, const std::byte* element) {
   Bits bits = 0;
-  std::memcpy(&bits, element, dtype.bytes);
+  std::memcpy(&bits, element, dtype.number_bytes());
   return bits;
 }
 
 void store(const Dtype& dtype, Bits bits, std::byte* element) {
-  std::memcpy(element, &bits, dtype.bytes);
+  std::memcpy(element, &bits, dtype.number_bytes());
 }
 
 /// ±2^exponent · (1 + mantissa / 2^mantissa_bits), with what the mantissa has too much cut off.
@@ -65,8 +65,57 @@ void fill(std::span<std::byte> bytes, Random& random) {
   }
 }
 
-Bits element_bits(const Dtype& dtype, const Op* op, Values values, Random& random) {
-  if (op->kind == Op::Kind::kProduct) return factor_bits(dtype, values, random);
+/// What ours finds through its context; MPI's have none.
+constexpr Bits kWeight = 2'654'435'761;
+
+template <typename Combine>
+void combine_each(const void* in, void* inout, std::size_t count, Combine combine) {
+  const std::span from(static_cast<const Bits*>(in), count), to(static_cast<Bits*>(inout), count);
+  for (std::size_t e = 0; e < count; ++e) to[e] = combine(from[e], to[e]);
+}
+
+/// Associative and commutative: (1 + w·a)(1 + w·b) = 1 + w·(a + b + w·a·b).
+void weighted(const void* in, void* inout, std::size_t count, Bits weight) {
+  combine_each(in, inout, count, [=](Bits a, Bits b) { return a + b + weight * a * b; });
+}
+
+/// Associative, but not commutative: halves are the factor and the summand of x -> factor·x +
+/// summand, and one such map goes into the next.
+void composed(const void* in, void* inout, std::size_t count) {
+  combine_each(in, inout, count, [](Bits a, Bits b) {
+    const Bits factor = (a >> 32) * (b >> 32);
+    const Bits summand = (a >> 32) * b + a;
+    return factor << 32 | (summand & 0xFFFFFFFF);
+  });
+}
+
+void our_weighted(const void* in, void* inout, std::size_t count, tutti_dtype /*dtype*/,
+                  void* context) {
+  weighted(in, inout, count, *static_cast<const Bits*>(context));
+}
+
+void our_composed(const void* in, void* inout, std::size_t count, tutti_dtype /*dtype*/,
+                  void* /*context*/) {
+  composed(in, inout, count);
+}
+
+void their_weighted(void* in, void* inout, int* count, MPI_Datatype* /*type*/) {
+  weighted(in, inout, static_cast<std::size_t>(*count), kWeight);
+}
+
+void their_composed(void* in, void* inout, int* count, MPI_Datatype* /*type*/) {
+  composed(in, inout, static_cast<std::size_t>(*count));
+}
+
+/// Lives as long as MPI does.
+MPI_Op created(MPI_User_function* function, bool commutes) {
+  MPI_Op op = MPI_OP_NULL;
+  MPI_Op_create(function, commutes ? 1 : 0, &op);
+  return op;
+}
+
+Bits element_bits(const Dtype& dtype, const Op& op, Values values, Random& random) {
+  if (op.kind == Op::Kind::kProduct) return factor_bits(dtype, values, random);
   return summand_bits(dtype, values, random);
 }
 
@@ -83,7 +132,7 @@ double Dtype::rounding(int operations) const {
 double Dtype::underflow() const { return std::ldexp(1, 1 - bias() - mantissa_bits - 1); }
 
 std::span<const Dtype> all_dtypes() {
-  static const std::array<Dtype, 12> kDtypes = {{
+  static const std::array<Dtype, 14> kDtypes = {{
       {"i8", TUTTI_I8, 1, MPI_UINT8_T, MPI_INT8_T},
       {"u8", TUTTI_U8, 1, MPI_UINT8_T, MPI_UINT8_T, false},
       {"i32", TUTTI_I32, 4, MPI_UINT32_T, MPI_INT32_T},
@@ -96,13 +145,16 @@ std::span<const Dtype> all_dtypes() {
       {"bf16", TUTTI_BF16, 2, MPI_UINT16_T, MPI_DOUBLE, true, 8, 7},
       {"f8e4m3", TUTTI_F8E4M3, 1, MPI_UINT8_T, MPI_DOUBLE, true, 4, 3, false},
       {"f8e5m2", TUTTI_F8E5M2, 1, MPI_UINT8_T, MPI_DOUBLE, true, 5, 2},
+      {"f32_i32", TUTTI_F32_I32, 8, MPI_UINT64_T, MPI_FLOAT_INT, true, 8, 23, true, true},
+      {"f64_i32", TUTTI_F64_I32, 16, MPI_C_DOUBLE_COMPLEX, MPI_DOUBLE_INT, true, 11, 52, true,
+       true},
   }};
   return kDtypes;
 }
 
 std::span<const Op> all_ops() {
   using Kind = Op::Kind;
-  static const std::array<Op, 9> kOps = {{
+  static const std::array<Op, 13> kOps = {{
       {"sum", Kind::kSum, TUTTI_SUM, MPI_SUM},
       {"pre-scaled sum", Kind::kScaledSum, 0, MPI_SUM},
       {"avg", Kind::kAverage, TUTTI_AVG, MPI_SUM},
@@ -112,23 +164,37 @@ std::span<const Op> all_ops() {
       {"band", Kind::kBitwise, TUTTI_BAND, MPI_BAND},
       {"bor", Kind::kBitwise, TUTTI_BOR, MPI_BOR},
       {"bxor", Kind::kBitwise, TUTTI_BXOR, MPI_BXOR},
+      {"min_index", Kind::kIndex, TUTTI_MIN_INDEX, MPI_MINLOC},
+      {"max_index", Kind::kIndex, TUTTI_MAX_INDEX, MPI_MAXLOC},
+      {"a function", Kind::kFunction, 0, created(their_weighted, true), our_weighted, true},
+      {"a function in order", Kind::kFunction, 0, created(their_composed, false), our_composed,
+       false},
   }};
   return kOps;
 }
 
 bool supports(const Dtype& dtype, const Op& op) {
+  if (op.kind == Op::Kind::kFunction) return dtype.bytes == sizeof(Bits);
+  if (op.kind == Op::Kind::kIndex || dtype.is_pair)
+    return op.kind == Op::Kind::kIndex && dtype.is_pair;
   return !dtype.is_float() || op.kind != Op::Kind::kBitwise;
+}
+
+tutti_status create_function(tutti_op* op, const Op& of, tutti_comm* comm) {
+  static Bits weight = kWeight;
+  return tutti_op_create(op, of.function, &weight, of.commutes ? 1 : 0, comm);
 }
 
 std::vector<std::byte> draw_elements(const Dtype& dtype, const Op* op, Values values,
                                      std::size_t count, Random& random) {
   std::vector<std::byte> elements(count * dtype.bytes);
-  if (values == Values::kBits) {
-    fill(elements, random);
-    return elements;
+  if (values == Values::kBits || dtype.is_pair) fill(elements, random);
+  for (std::size_t e = 0; values != Values::kBits && e < count; ++e) {
+    std::byte* const element = &elements[e * dtype.bytes];
+    store(dtype, element_bits(dtype, *op, values, random), element);
+    const std::int32_t index = random.below(16) - 8;
+    if (dtype.is_pair) std::memcpy(element + dtype.number_bytes(), &index, sizeof(index));
   }
-  for (std::size_t e = 0; e < count; ++e)
-    store(dtype, element_bits(dtype, op, values, random), &elements[e * dtype.bytes]);
   return elements;
 }
 
@@ -177,6 +243,12 @@ std::vector<std::byte> scaled(const Dtype& dtype, std::span<const std::byte> ele
   return products;
 }
 
+void clear_padding(const Dtype& dtype, std::span<std::byte> elements) {
+  const std::size_t used = dtype.number_bytes() + sizeof(std::int32_t);
+  for (std::size_t at = 0; at < elements.size(); at += dtype.bytes)
+    std::memset(&elements[at] + used, 0, dtype.bytes - used);
+}
+
 void divide(const Dtype& dtype, std::span<std::byte> elements, int divisor) {
   const auto unused_bits = static_cast<int>(64 - 8 * dtype.bytes);
   for (std::size_t at = 0; at < elements.size(); at += dtype.bytes) {
@@ -192,7 +264,11 @@ void divide(const Dtype& dtype, std::span<std::byte> elements, int divisor) {
 std::string text_of(const Dtype& dtype, const std::byte* element) {
   char text[64];
   const auto bits = static_cast<unsigned long long>(load(dtype, element));
-  if (dtype.is_float())
+  std::int32_t index = 0;
+  if (dtype.is_pair) std::memcpy(&index, element + dtype.number_bytes(), sizeof(index));
+  if (dtype.is_pair)
+    std::snprintf(text, sizeof(text), "(%.17g, %d)", value_of(dtype, element), index);
+  else if (dtype.is_float())
     std::snprintf(text, sizeof(text), "0x%llx (%.17g)", bits, value_of(dtype, element));
   else
     std::snprintf(text, sizeof(text), "0x%llx", bits);
