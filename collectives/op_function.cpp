@@ -10,10 +10,10 @@ namespace {
 constexpr std::uint64_t kToken = 0x6f702066756e6374;
 
 /// One piece of all sources.
-class Piece {
+class FunctionPiece {
  public:
-  Piece(const OpFunction& function, Dtype dtype, const void* const* sources, std::size_t k,
-        std::size_t first, std::size_t count)
+  FunctionPiece(const OpFunction& function, Dtype dtype, const void* const* sources, std::size_t k,
+                std::size_t first, std::size_t count)
       : function_(function),
         dtype_(dtype),
         sources_(sources),
@@ -85,10 +85,10 @@ thread_local constinit ThreadState thread_state;
 
 void combine_by(const OpFunction& function, Dtype dtype, ReduceShape shape, void* dst,
                 const void* const* sources, std::size_t k, std::size_t count) {
-  alignas(Piece::kAlignment) std::byte result[kFunctionBytes];
+  alignas(FunctionPiece::kAlignment) std::byte result[kFunctionBytes];
   const std::size_t most = kFunctionBytes / size_of(dtype);
   for (std::size_t first = 0; first < count; first += most) {
-    const Piece piece(function, dtype, sources, k, first, std::min(most, count - first));
+    const FunctionPiece piece(function, dtype, sources, k, first, std::min(most, count - first));
     shape == ReduceShape::kFold ? piece.fold(result) : piece.balance(result);
     std::memcpy(static_cast<std::byte*>(dst) + first * size_of(dtype), result, piece.bytes());
   }
