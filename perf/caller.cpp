@@ -1,10 +1,10 @@
 #include "perf/caller.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 
 #include "perf/buffers.h"
+#include "perf/clock.h"
 
 namespace tutti {
 namespace {
@@ -51,10 +51,6 @@ tutti_status make_calls(const CallCase& c, const void* send, void* recv, tutti_c
   }
 }
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 /// So many dependent multiplications and additions: only this core works, and in its registers.
 void compute(std::size_t rounds) {
   volatile double end = 3;  // nothing is known of it, and it is needed
@@ -67,7 +63,7 @@ std::size_t rounds_for(double seconds) {
   constexpr std::size_t kSample = 2000;
   double best_s = seconds_since({});  // longer than any
   for (int sample = 0; sample < 9; ++sample) {
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     compute(kSample);
     best_s = std::min(best_s, seconds_since(start));
   }
@@ -89,7 +85,7 @@ OverlapTimes time_overlap(const CallCase& call, const void* send, void* recv, tu
   };
   const auto timed = [&](auto body) {
     meet();
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     body();
     return seconds_since(start);
   };
@@ -129,7 +125,7 @@ void call_repeatedly(const CallCase& call, const void* send, void* recv, tutti_c
 
 double time_calls(const CallCase& call, const void* send, void* recv, tutti_comm* comm,
                   const tutti_options* options, int times) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   call_repeatedly(call, send, recv, comm, options, times);
   return seconds_since(start) / times;
 }

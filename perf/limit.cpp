@@ -11,16 +11,11 @@
 #include <thread>
 #include <utility>
 
+#include "perf/clock.h"
 #include "perf/relax.h"
 
 namespace tutti {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 std::size_t round_up(std::size_t bytes, std::size_t to) { return (bytes + to - 1) / to * to; }
 
