@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "collectives/execute.h"
@@ -177,7 +178,7 @@ class Communicator : private CallWithFunction {
   bool in_group_ = false;
   std::vector<GroupCall> group_;
   std::vector<std::shared_ptr<const Launch>> group_launches_;
-  std::vector<Transfer> group_transfers_;
+  std::vector<std::pair<Transfer, std::chrono::milliseconds>> group_transfers_;  // and timeouts
   // Of messages and groups that are waited for at once. They keep their memory.
   Request blocking_, grouped_;
 

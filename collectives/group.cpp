@@ -16,8 +16,7 @@ std::size_t bytes_of(const GroupCall& call) {
 }
 
 bool is_small(const GroupCall& call) {
-  return call.launch && call.launch->key.collective == Collective::kAllReduce &&
-         bytes_of(call) <= kFusedCallBytes;
+  return call.launch->key.collective == Collective::kAllReduce && bytes_of(call) <= kFusedCallBytes;
 }
 
 /// Whether two calls combine elements in the same way.
@@ -53,11 +52,8 @@ void Communicator::add_to_group(const Call& call) {
 void Communicator::add_to_group(std::span<const Transfer> transfers,
                                 std::optional<std::chrono::milliseconds> timeout) {
   require_usable();
-  for (const Transfer& transfer : transfers) {
-    group_transfers_.push_back(transfer);
-    group_.push_back(
-        {.kept = group_transfers_.size() - 1, .timeout = timeout.value_or(default_timeout_)});
-  }
+  for (const Transfer& transfer : transfers)
+    group_transfers_.emplace_back(transfer, timeout.value_or(default_timeout_));
 }
 
 /// All ranks make the same calls, so all fuse the same ones. A part that has fused calls before
@@ -95,27 +91,32 @@ std::size_t Communicator::fusible(std::span<const GroupCall> calls) {
   return std::max<std::size_t>(n, 1);
 }
 
+// Messages do not come between calls: not all ranks have them, and all must fuse the same calls.
 void Communicator::fill_from_group(Request& request) {
-  std::span<const GroupCall> calls(group_);
   std::size_t parts = 0;
-  for (std::size_t n = 0; !calls.empty(); calls = calls.subspan(n)) {
+  const auto next_part = [&]() -> Part& {
     if (request.parts.size() == parts) request.parts.emplace_back();
-    Part& part = request.parts[parts++];
+    return request.parts[parts++];
+  };
+  std::span<const GroupCall> calls(group_);
+  for (std::size_t n = 0; !calls.empty(); calls = calls.subspan(n)) {
     n = fusible(calls);
+    Part& part = next_part();
     if (n > 1) {
       fuse(calls.first(n), part);
       continue;
     }
-    const GroupCall& call = calls[0];
+    part.launch = group_launches_[calls[0].kept];
+    part.record = part.launch->record;
+    part.buffers = calls[0].buffers;
+    part.timeout = calls[0].timeout;
+    part.fused.reset();
+  }
+  for (const auto& [transfer, timeout] : group_transfers_) {
+    Part& part = next_part();
     part.launch = nullptr;
-    if (call.launch == nullptr) {
-      part.transfer = group_transfers_[call.kept];
-    } else {
-      part.launch = group_launches_[call.kept];
-      part.record = part.launch->record;
-    }
-    part.buffers = call.buffers;
-    part.timeout = call.timeout;
+    part.transfer = transfer;
+    part.timeout = timeout;
     part.fused.reset();
   }
   request.parts.resize(parts);

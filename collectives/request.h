@@ -49,8 +49,8 @@ struct Part {
 
 /// A call that waits for the end of its group.
 struct GroupCall {
-  const Launch* launch = nullptr;  // null: a message
-  std::size_t kept = 0;            // where the group keeps the launch or the message
+  const Launch* launch = nullptr;
+  std::size_t kept = 0;  // where the group keeps the launch
   Buffers buffers{};
   std::chrono::milliseconds timeout{};
 };

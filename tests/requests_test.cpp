@@ -175,7 +175,7 @@ void group_of_all_kinds(int rank, tutti_comm* comm, bool wait_for_request) {
   constexpr std::size_t kSmall = 40;
   std::vector<Elements> small(kSmall);
   Elements before = all(300'000, rank + 1), after = all(300'000, -1), root = all(77, rank);
-  Elements sent = all(9, rank), received = all(9, -1);
+  Elements sent = all(9, rank), received = all(9, -1), third = all(3, -1);
   std::vector<double> doubles(5, rank + 1.0);
   tutti_request* request = nullptr;
   const tutti_options options = with(&request);
@@ -191,6 +191,11 @@ void group_of_all_kinds(int rank, tutti_comm* comm, bool wait_for_request) {
          comm);
     ok(tutti_all_reduce(small[k].data(), small[k].data(), k, TUTTI_I32, TUTTI_SUM, comm, nullptr),
        comm);
+    if (k == 10 && rank == 0) {  // what some ranks do between two calls does not matter to others
+      ok(tutti_send(sent.data(), 3, TUTTI_I32, ranks - 1, comm, nullptr), comm);
+    }
+    if (k == 11 && rank == ranks - 1)
+      ok(tutti_recv(third.data(), 3, TUTTI_I32, 0, comm, nullptr), comm);
   }
   ok(tutti_recv(received.data(), 9, TUTTI_I32, (rank + 1) % ranks, comm, nullptr), comm);
   ok(tutti_send(sent.data(), 9, TUTTI_I32, (rank + ranks - 1) % ranks, comm, nullptr), comm);
@@ -204,6 +209,7 @@ void group_of_all_kinds(int rank, tutti_comm* comm, bool wait_for_request) {
   expect(doubles == std::vector<double>(5, sum_to(ranks)), "the call of another dtype");
   expect(received == all(9, (rank + 1) % ranks), "the message");
   expect(root == all(77, ranks - 1), "the broadcast");
+  if (rank == ranks - 1) expect(third == all(3, 0), "the message between two calls");
 }
 
 void refuse(tutti_status status, const tutti_comm* comm, const std::string& reason) {

@@ -377,10 +377,10 @@ tutti_status tutti_request_free(tutti_request *request);
 tutti_status tutti_group_start(tutti_comm *comm);
 
 /** Makes the calls of the group, all at the same time: messages cannot wait for each other
- *  whatever their order, and all_reduces of up to 4 KiB that follow each other and have the same
- *  dtype, op and algorithm are fused into one. Blocks until all are complete; with
- *  options->request, the request stands for all of them. Errors: those of the calls; TUTTI_INVALID
- *  (no group is open). */
+ *  whatever their order, and all_reduces of up to 4 KiB that follow each other, among the
+ *  collective calls, and have the same dtype, op and algorithm are fused into one. Blocks until all
+ *  are complete; with options->request, the request stands for all of them. Errors: those of the
+ *  calls; TUTTI_INVALID (no group is open). */
 tutti_status tutti_group_end(tutti_comm *comm, const tutti_options *options);
 
 /* ---- What Tutti would do ------------------------------------------------------------------ */
