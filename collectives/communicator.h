@@ -36,7 +36,7 @@ struct Call {
   std::optional<std::chrono::milliseconds> timeout{};  // none: the communicator's
 };
 
-class Communicator : private CallWithFunction {
+class Communicator final : private CallWithFunction {
  public:
   /// Joins the world. Collective. Throws as tutti_start() says.
   Communicator(const World& world, const Environment& environment);

@@ -74,7 +74,7 @@ class FunctionPiece {
 // Whether the stack holds `of`'s frame still: then we are called from below it, and its token is
 // there. (What has been left may still be, if nothing has been written over it since: then a call
 // that comes from deeper down than the function was is taken for the function's own.)
-[[gnu::noinline, gnu::no_sanitize("address", "thread")]] bool on_stack(const ThreadState& of) {
+__attribute__((noinline, no_sanitize("address", "thread"))) bool on_stack(const ThreadState& of) {
   const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   return here < reinterpret_cast<std::uintptr_t>(of.token) && *of.token == kToken;
 }
