@@ -201,9 +201,9 @@ void Group::take_rounds() {
 
 /// Every cell's call beside computation that takes as long.
 void Group::measure_overlaps() {
-  constexpr int kRounds = 15;
+  constexpr int kOverlapRounds = 15;
   if (!settings_.overlap || !of_.call.collective->moves_data()) return;
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < kOverlapRounds; ++round) {
     if (round > 0 && out_of_time()) return;
     for (Cell& cell : cells_) {
       if (!cell.skipped.empty()) continue;
