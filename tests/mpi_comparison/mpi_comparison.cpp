@@ -36,7 +36,7 @@ using Trials = std::vector<std::unique_ptr<Trial>>;
 using Requests = std::vector<tutti_request*>;
 
 // What a random number is for: the third word of its purpose, after seed and step.
-enum Purpose : std::uint64_t { kForm, kCall, kGroup, kBuffers, kElements, kWaits };
+enum Purpose : std::uint64_t { kForm, kCall, kAgain, kGroup, kBuffers, kElements, kWaits };
 
 /// Waits for all, in one of the ways that there are: this rank's own affair.
 void settle(Requests requests, Random random, const tutti_comm* comm) {
@@ -130,20 +130,24 @@ class Comparison {
     epoch_ = epoch;
   }
 
-  /// This rank's part of the step, which may be none. Returns the communicator of the last call;
-  /// those of a group have the same one.
+  /// This rank's part of the step, which may be none. Some calls are much like the step's first,
+  /// so that what the library keeps of a call is tried on the next one. Returns the communicator of
+  /// the last call; those of a group have the same one.
   tutti_comm* draw(Trials& trials, Form form, int calls) {
     const bool as_group = form == Form::kGroup || form == Form::kGroupWithRequest;
     const auto rank = static_cast<std::uint64_t>(rank_);
     tutti_comm* comm = nullptr;
     for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(calls); ++i) {
-      Random random{seed_, step_, kGroup, as_group ? 0 : i};
+      const bool again = i > 0 && Random{seed_, step_, kAgain, i}.chance(50);
+      Random random{seed_, step_, kGroup, as_group || again ? 0 : i};
       const Group& group = (*groups_)[random.below(Groups::kCount)];
       if (group.ours == nullptr) continue;
-      trials.push_back(std::make_unique<Trial>(draw_call(group.at.size, {seed_, step_, kCall, i}),
-                                               draw_buffers({seed_, step_, kBuffers, i, rank}),
-                                               group, world_,
-                                               Random{seed_, step_, kElements, i, rank}));
+      const int size = group.at.size;
+      DrawnCall call = draw_call(size, {seed_, step_, kCall, again ? 0 : i});
+      if (again) call = vary_call(call, size, {seed_, step_, kAgain, i, kCall});
+      trials.push_back(
+          std::make_unique<Trial>(call, draw_buffers({seed_, step_, kBuffers, i, rank}), group,
+                                  world_, Random{seed_, step_, kElements, i, rank}));
       comm = group.ours;
     }
     return comm;

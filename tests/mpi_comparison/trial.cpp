@@ -19,12 +19,19 @@ std::size_t draw_count(Random& random) {
   return std::min(kMostElements, low + random.below(low));
 }
 
-const Op& draw_op(Takes takes, const Dtype& dtype, Random& random) {
-  for (;;) {
-    const Op& op = all_ops()[random.below(all_ops().size())];
-    if (takes == Takes::kAnyButAverage && op.kind == Op::Kind::kAverage) continue;
-    if (supports(dtype, op)) return op;
-  }
+void draw_op(DrawnCall& call, Random& random) {
+  if (call.row->takes == Takes::kNoOp) return;
+  const bool averages = call.row->takes == Takes::kAnyOp;
+  do {
+    call.op = &all_ops()[random.below(all_ops().size())];
+  } while (!supports(*call.dtype, *call.op) || (call.op->kind == Op::Kind::kAverage && !averages));
+  const bool numbers =
+      call.op->kind != Op::Kind::kFunction && (call.dtype->is_float() || call.dtype->is_pair);
+  call.values = !numbers ? Values::kBits : random.chance(50) ? Values::kExact : Values::kRough;
+}
+
+void draw_root(DrawnCall& call, int size, Random& random) {
+  if (call.row->rooted) call.root = random.below(size);
 }
 
 std::string where_text(const char* name, bool registered, int shift) {
@@ -38,17 +45,19 @@ DrawnCall draw_call(int size, Random random) {
   DrawnCall call{};
   call.row = &all_rows()[random.below(all_rows().size())];
   call.dtype = &all_dtypes()[random.below(all_dtypes().size())];
-  if (call.row->takes != Takes::kNoOp) call.op = &draw_op(call.row->takes, *call.dtype, random);
-  const bool numbers = call.op != nullptr && call.op->kind != Op::Kind::kFunction &&
-                       (call.dtype->is_float() || call.dtype->is_pair);
-  if (numbers) call.values = random.chance(50) ? Values::kExact : Values::kRough;
   call.count = draw_count(random);
-  call.root = call.row->rooted ? random.below(size) : 0;
-  // Which ones keep the order of ranks depends on the root, which tutti_candidate() is not told.
-  const bool needs_order = call.op != nullptr && !call.op->commutes && call.root != 0;
-  if (call.row->collective && !needs_order && random.chance(60))
-    call.algorithm = 1 + random.below(1000);
+  draw_op(call, random);
+  draw_root(call, size, random);
+  if (call.row->collective && random.chance(60)) call.algorithm = 1 + random.below(1000);
   call.reproducible = call.row->takes == Takes::kAnyOp && call.algorithm == 0 && random.chance(50);
+  return call;
+}
+
+DrawnCall vary_call(DrawnCall call, int size, Random random) {
+  const int what = random.below(4);
+  if (what == 0) call.count = draw_count(random);
+  if (what == 1) draw_op(call, random);
+  if (what == 2) draw_root(call, size, random);
   return call;
 }
 
@@ -100,7 +109,9 @@ void Trial::create_op(Random& random) {
 }
 
 void Trial::choose_algorithm() {
-  if (call_.algorithm == 0) return;
+  // Which ones keep the order of ranks depends on the root, which tutti_candidate() is not told.
+  const bool needs_order = call_.op != nullptr && !call_.op->commutes && call_.root != 0;
+  if (call_.algorithm == 0 || needs_order) return;
   std::vector<std::string> names;
   tutti_candidate_info info = TUTTI_CANDIDATE_INFO_INIT;
   const auto candidate = [&] {

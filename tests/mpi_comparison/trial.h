@@ -30,6 +30,9 @@ struct DrawnCall {
 /// The same on every rank of a communicator of `size` that gives the same random numbers.
 DrawnCall draw_call(int size, Random random);
 
+/// The same call again, or but for its count, op or root.
+DrawnCall vary_call(DrawnCall call, int size, Random random);
+
 /// Where a rank has its buffers: its own affair.
 struct DrawnBuffers {
   bool in_place, send_registered, recv_registered;
