@@ -75,7 +75,7 @@ void compose_everywhere(int rank, tutti_comm* comm) {
   ok(tutti_op_create(&op, compose, &seen, 0, comm), comm);
   for (const Collective collective : kReducing) {
     for (const int root : {0, ranks - 1}) {
-      for (const std::size_t count : {0, 1, 7, 1000, 20'011}) {
+      for (const std::size_t count : {0U, 1U, 7U, 1000U, 20'011U}) {
         Reduction r{collective, Dtype::kU64, op, count, root};
         const Bytes input = affine_input(rank, r.input_count(ranks));
         const Bytes expected = composed(ranks, r.input_count(ranks));
@@ -161,7 +161,7 @@ void take_pairs_everywhere(int rank, tutti_comm* comm) {
     for (const tutti_op op : {TUTTI_MIN_INDEX, TUTTI_MAX_INDEX}) {
       const Combine combine = op == TUTTI_MIN_INDEX ? Combine::kMinIndex : Combine::kMaxIndex;
       for (const Collective collective : kReducing) {
-        for (const std::size_t count : {0, 1, 20, 9001}) {
+        for (const std::size_t count : {0U, 1U, 20U, 9001U}) {
           Reduction r{collective, dtype, op, count, ranks - 1};
           const std::size_t elements = r.input_count(ranks);
           std::vector<Bytes> inputs;

@@ -60,7 +60,7 @@ void replay_everywhere(int rank, tutti_comm* comm) {
   const int ranks = size_of(comm);
   for (const auto& [dtype, op] : all_pairs()) {
     const bool rounds = op == TUTTI_SUM || op == TUTTI_AVG || op == TUTTI_PROD;
-    for (const std::size_t count : {1, 131, 20'011}) {
+    for (const std::size_t count : {1U, 131U, 20'011U}) {
       if (!rounds && count != 131) continue;
       for (const Collective collective : kReducing) {
         Reduction r{collective, dtype, op, count, static_cast<int>(count) % ranks};
