@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "tools/help_json.h"
 #include "tools/subcommand.h"
 #include "tutti/tutti.h"
 
@@ -114,6 +115,10 @@ int run_command_line(const std::vector<std::string>& arguments) {
   }
   std::string name = arguments[0];
   std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
+  if (name == "help" && rest == std::vector<std::string>{"--json"}) {
+    fmt::print("{}\n", help_json());
+    return 0;
+  }
   if (name == "help" && rest.size() == 1) {  // `tutti help run` is `tutti run --help`
     name = std::exchange(rest[0], "--help");
   } else if (name == "-h" || name == "--help" || name == "help") {

@@ -1,5 +1,5 @@
 // The options of all subcommands as data, so that one idea has one spelling everywhere: parsing,
-// help, and later man pages and completions, come from one table.
+// help, man pages and completions come from one table.
 #pragma once
 
 #include <cstddef>
