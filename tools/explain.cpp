@@ -94,7 +94,7 @@ CallKey Explain::key_for(int ranks) const {
     try {
       predefined_op(key.op, key.dtype);
     } catch (const Error& error) {
-      throw UsageError(fmt::format("--op: {}", error.what()));
+      throw UsageError(fmt::format("--op {}, --datatype {}: {}", op_, dtype_, error.what()));
     }
   }
   if (root_ >= ranks) throw UsageError(fmt::format("--root {}: there are {} ranks", root_, ranks));
