@@ -14,8 +14,7 @@
 namespace tutti {
 namespace {
 
-using nlohmann::json;
-using Words = std::vector<std::string>;
+using Words = std::vector<std::string_view>;
 
 template <typename Rows>
 Words names_of(const Rows& rows, Words more = {}) {
@@ -24,16 +23,6 @@ Words names_of(const Rows& rows, Words more = {}) {
     if (std::ranges::find(names, row.name) == names.end()) names.emplace_back(row.name);
   names.insert(names.end(), more.begin(), more.end());
   return names;
-}
-
-Words split(std::string_view text, char separator) {
-  Words parts;
-  for (;;) {
-    const auto at = text.find(separator);
-    parts.emplace_back(text.substr(0, at));
-    if (at == std::string_view::npos) return parts;
-    text.remove_prefix(at + 1);
-  }
 }
 
 /// The words that a value may be; none if it is not a matter of words.
@@ -48,7 +37,7 @@ Words words_of(char subcommand, const OptionRow& row) {
   return several || (one_word && !row.value.empty()) ? split(row.value, '/') : Words{};
 }
 
-json option_json(char subcommand, const OptionRow& row) {
+nlohmann::json option_json(char subcommand, const OptionRow& row) {
   return {{"names", split(row.names, ',')},
           {"value", row.value},
           {"meaning", row.meaning},
@@ -56,8 +45,8 @@ json option_json(char subcommand, const OptionRow& row) {
           {"words", words_of(subcommand, row)}};
 }
 
-json subcommand_json(const SubcommandRow& row) {
-  json options = json::array();
+nlohmann::json subcommand_json(const SubcommandRow& row) {
+  nlohmann::json options = nlohmann::json::array();
   for (const OptionRow& option : option_table())
     if (option.subcommands.find(row.letter) != std::string_view::npos)
       options.push_back(option_json(row.letter, option));
@@ -68,7 +57,7 @@ json subcommand_json(const SubcommandRow& row) {
 }  // namespace
 
 std::string help_json() {
-  json commands = json::array(), variables = json::array();
+  nlohmann::json commands = nlohmann::json::array(), variables = nlohmann::json::array();
   for (const SubcommandRow& row : subcommands()) commands.push_back(subcommand_json(row));
   for (const Variable& variable : environment_table())
     variables.push_back({{"name", variable.name},

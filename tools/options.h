@@ -42,6 +42,9 @@ std::span<const OptionRow> option_table();
 /// The row of `name` (without dashes) for a subcommand; std::logic_error if there is none.
 const OptionRow& option_row(char subcommand, std::string_view name);
 
+/// The parts of a row's names ("-b,--minbytes"), or of a value's alternatives ("0/1/both").
+std::vector<std::string_view> split(std::string_view text, char separator);
+
 /// Whether `argument` ("-b", "--minbytes") is an option of `subcommand` that takes the next
 /// argument as its value.
 bool takes_value(char subcommand, std::string_view argument);
