@@ -186,8 +186,9 @@ void Communicator::pause() {
   in_flight_.look_around();
 }
 
-/// A request is complete: throws its failure.
+/// A request is complete: throws its failure. The next wait begins by spinning.
 void Communicator::settle(const Request& request) {
+  transport_->busy();
   if (!request.failure) return;
   if (!failure_) fail(*request.failure);
   throw *request.failure;
