@@ -24,7 +24,6 @@ bool of_a_kind(const GroupCall& a, const GroupCall& b) {
   return a.launch == b.launch ||
          (a.launch->key.dtype == b.launch->key.dtype && a.launch->key.op == b.launch->key.op &&
           a.launch->key.reproducible == b.launch->key.reproducible &&
-          a.launch->key.reproducible == b.launch->key.reproducible &&
           a.launch->forced == b.launch->forced && a.timeout == b.timeout);
 }
 

@@ -1,14 +1,16 @@
-// What the tests of the C API share: a world of one, error texts, a call to spoil.
+// What the tests of the C API share: worlds, error texts, a call to spoil.
 #pragma once
 
 #include <unistd.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "tests/catch.h"
 #include "tests/ranks.h"
+#include "tests/settings.h"
 #include "tutti/tutti.h"
 
 namespace tutti::test {
@@ -33,6 +35,28 @@ class Alone {
  private:
   tutti_comm* comm_ = nullptr;
 };
+
+/// The ranks of a world.
+inline int size_of(const tutti_comm* comm) {
+  std::int32_t size = 0;
+  ok(tutti_size(comm, &size), comm);
+  return size;
+}
+inline int rank_of(const tutti_comm* comm) {
+  std::int32_t rank = 0;
+  ok(tutti_rank(comm, &rank), comm);
+  return rank;
+}
+
+/// Runs the body in worlds of 1 to TUTTI_COLLECTIVES_RANKS (9) threads, and of 2, 3 and 5
+/// processes.
+inline void on_all_worlds(const RankBody& body) {
+  const int most = static_cast<int>(setting("TUTTI_COLLECTIVES_RANKS", 9));
+  for (const int ranks : {2, 3, 5})
+    if (ranks <= most) CHECK(run_ranks(RankKind::kProcesses, ranks, body) == "");
+  for (int ranks = 1; ranks <= most; ++ranks)
+    CHECK(run_ranks(RankKind::kThreads, ranks, body) == "");
+}
 
 inline bool says(const tutti_comm* comm, const std::string& words) {
   const std::string text = tutti_error_text(comm);

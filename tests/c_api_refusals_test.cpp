@@ -19,6 +19,7 @@
 #include "tests/catch.h"
 #include "tests/every_call.h"
 #include "tests/ranks.h"
+#include "tests/variable.h"
 #include "tutti/tutti.h"
 
 namespace {
@@ -60,18 +61,6 @@ std::vector<NamedCall> wrong_calls(float* memory) {
       {"root is -1", broadcast(memory, memory, -1)},
   };
 }
-
-/// Sets a variable while it lives.
-class Variable {
- public:
-  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
-  ~Variable() { unsetenv(name_); }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-
- private:
-  const char* const name_;
-};
 
 void check_start_refused(const std::string& reason) {
   tutti_comm* comm = nullptr;

@@ -23,26 +23,6 @@ namespace {
 
 using namespace tutti::test;
 
-const int kMaxRanks = static_cast<int>(setting("TUTTI_COLLECTIVES_RANKS", 9));
-
-void on_all_worlds(const RankBody& body) {
-  for (const int ranks : {2, 3, 5})
-    if (ranks <= kMaxRanks) CHECK(run_ranks(RankKind::kProcesses, ranks, body) == "");
-  for (int ranks = 1; ranks <= kMaxRanks; ++ranks)
-    CHECK(run_ranks(RankKind::kThreads, ranks, body) == "");
-}
-
-int size_of(tutti_comm* comm) {
-  std::int32_t size = 0;
-  ok(tutti_size(comm, &size), comm);
-  return size;
-}
-int rank_of(tutti_comm* comm) {
-  std::int32_t rank = 0;
-  ok(tutti_rank(comm, &rank), comm);
-  return rank;
-}
-
 std::int64_t sum(std::int64_t value, tutti_comm* comm) {
   ok(tutti_all_reduce(&value, &value, 1, TUTTI_I64, TUTTI_SUM, comm, nullptr), comm);
   return value;
@@ -169,13 +149,12 @@ void use_from_threads(int rank, tutti_comm* comm) {
 
 std::size_t resident_kib() {
   std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;)
-    if (word == "VmRSS:" || word == "RssShmem:") {
-      std::size_t kib = 0;
-      status >> kib;
-      if (word == "RssShmem:") return kib;
-    }
-  return 0;
+  std::string word;
+  while (status >> word && word != "RssShmem:") continue;
+  std::size_t kib = 0;
+  status >> kib;
+  expect(kib > 0, "/proc/self/status does not tell the shared memory");
+  return kib;
 }
 
 std::size_t open_descriptors() {

@@ -15,6 +15,7 @@
 #include "tests/ranks.h"
 #include "tests/reductions.h"
 #include "tests/settings.h"
+#include "tests/variable.h"
 #include "tutti/tutti.h"
 
 namespace tutti::test {
@@ -81,18 +82,6 @@ void replay_everywhere(int rank, tutti_comm* comm) {
     }
   }
 }
-
-/// Sets a variable while it lives.
-class Variable {
- public:
-  Variable(const char* name, const char* value) : name_(name) { setenv(name, value, 1); }
-  ~Variable() { unsetenv(name_); }
-  Variable(const Variable&) = delete;
-  Variable& operator=(const Variable&) = delete;
-
- private:
-  const char* const name_;
-};
 
 std::vector<std::string> candidates(tutti_comm* comm) {
   std::vector<std::string> names;

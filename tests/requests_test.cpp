@@ -12,15 +12,12 @@
 #include "tests/catch.h"
 #include "tests/kernel_operands.h"
 #include "tests/ranks.h"
-#include "tests/settings.h"
 #include "tutti/tutti.h"
 
 namespace {
 
 using namespace tutti::test;
 using Elements = std::vector<std::int32_t>;
-
-const int kMaxRanks = static_cast<int>(setting("TUTTI_COLLECTIVES_RANKS", 9));
 
 tutti_options with(tutti_request** request) {
   tutti_options options = TUTTI_OPTIONS_INIT;
@@ -30,20 +27,6 @@ tutti_options with(tutti_request** request) {
 
 Elements all(std::size_t count, std::int32_t value) { return Elements(count, value); }
 std::int32_t sum_to(int ranks) { return ranks * (ranks + 1) / 2; }
-
-/// Runs the body with 1 … kMaxRanks threads and 2, 3 and 5 processes.
-void on_all_worlds(const RankBody& body) {
-  for (const int ranks : {2, 3, 5})
-    if (ranks <= kMaxRanks) CHECK(run_ranks(RankKind::kProcesses, ranks, body) == "");
-  for (int ranks = 1; ranks <= kMaxRanks; ++ranks)
-    CHECK(run_ranks(RankKind::kThreads, ranks, body) == "");
-}
-
-int size_of(tutti_comm* comm) {
-  std::int32_t size = 0;
-  ok(tutti_size(comm, &size), comm);
-  return size;
-}
 
 // Starts many more calls than run at a time, of several kinds and sizes, and waits for them in an
 // order of its own.

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "collectives/algorithms.h"
+#include "kernels/dtype.h"
+#include "kernels/names.h"
 #include "perf/names.h"
 #include "tools/json_text.h"
 #include "tools/subcommand.h"
@@ -25,13 +27,25 @@ Words names_of(const Rows& rows, Words more = {}) {
   return names;
 }
 
+Words every_dtype() {
+  Words names;
+  for (int value = 0; value < kDtypes; ++value) names.push_back(name_of(static_cast<Dtype>(value)));
+  return names;
+}
+
 /// The words that a value may be; none if it is not a matter of words.
 Words words_of(char subcommand, const OptionRow& row) {
   if (row.names == "collective")
     return names_of(collective_names(), subcommand == 'P' ? Words{"all"} : Words{});
-  if (row.names.ends_with("--algo")) return names_of(algorithms(), {"auto", "all"});
-  if (row.names.ends_with("--op")) return names_of(op_names());
-  if (row.names.ends_with("--datatype")) return names_of(dtype_names());
+  if (row.names.ends_with("--algo"))
+    return names_of(algorithms(), subcommand == 'V' ? Words{"all"} : Words{"auto", "all"});
+  // perf sweeps its own table of ops and types; explain takes what calls take.
+  if (row.names.ends_with("--op"))
+    return subcommand == 'P' ? names_of(op_names(), {"all"})
+                             : Words(kOpNames.begin() + 1, kOpNames.end());
+  if (row.names.ends_with("--datatype"))
+    return subcommand == 'P' ? names_of(dtype_names(), {"all"}) : every_dtype();
+  if (row.value == "0-3") return {"0", "1", "2", "3"};
   const bool one_word = std::ranges::all_of(row.value, [](char c) { return c >= 'a' && c <= 'z'; });
   const bool several = row.value.find('/') != std::string_view::npos;
   return several || (one_word && !row.value.empty()) ? split(row.value, '/') : Words{};

@@ -164,8 +164,8 @@ tutti_status tutti_comm_duplicate(tutti_comm **child, tutti_comm *comm);
  *  (calls are in flight, or a group is open). */
 tutti_status tutti_comm_free(tutti_comm *comm);
 
-/** The last failure on `comm`, or, for NULL, of the calling thread (tutti_start(), or calls with
- *  an unusable communicator). Names rank, call, peer and cause. Never NULL; valid until the next
+/** The last failure on `comm`, or, for NULL, of any call of the calling thread. Names rank, call,
+ *  peer and cause. Never NULL; valid until the next
  *  call on `comm` (by this thread). */
 const char *tutti_error_text(const tutti_comm *comm);
 
@@ -248,7 +248,8 @@ typedef struct tutti_options {
 /** Combines `count` elements of `send` over all ranks with `op`, and leaves the result in `recv` on
  *  each: the same bits everywhere. In place if send == recv; otherwise the two must not overlap.
  *  Blocks until recv is complete and send may be changed. Errors: TUTTI_INVALID, TUTTI_NOT_FOUND
- *  (algorithm), TUTTI_MISMATCH, TUTTI_TIMEOUT, TUTTI_PEER_FAILED, TUTTI_NO_MEMORY. */
+ *  (algorithm), TUTTI_MISMATCH, TUTTI_TIMEOUT, TUTTI_PEER_FAILED, TUTTI_NO_MEMORY,
+ *  TUTTI_OP_FAILED (an op of tutti_op_create()). */
 tutti_status tutti_all_reduce(const void *send, void *recv, size_t count, tutti_dtype dtype,
                               tutti_op op, tutti_comm *comm, const tutti_options *options);
 
@@ -330,7 +331,8 @@ tutti_status tutti_send(const void *send, size_t count, tutti_dtype dtype, int32
 tutti_status tutti_recv(void *recv, size_t count, tutti_dtype dtype, int32_t from, tutti_comm *comm,
                         const tutti_options *options);
 
-/** tutti_send() and tutti_recv() at the same time. The buffers must not overlap. */
+/** tutti_send() and tutti_recv() at the same time. The buffers must not overlap. Errors: as
+ *  tutti_send(). */
 tutti_status tutti_send_recv(const void *send, size_t send_count, int32_t to, void *recv,
                              size_t recv_count, int32_t from, tutti_dtype dtype, tutti_comm *comm,
                              const tutti_options *options);
