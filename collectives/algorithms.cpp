@@ -35,27 +35,11 @@ constexpr Algorithm kAlgorithms[] = {
     {Collective::kAllGather, "recursive_doubling", all_gather_recursive_doubling},
     {Collective::kGather, "flat", gather_flat},
     {Collective::kGather, "binomial", gather_binomial},
-    {Collective::kGather, "serial", gather_serial},
     {Collective::kScatter, "flat", scatter_flat},
     {Collective::kScatter, "binomial", scatter_binomial},
-    {Collective::kScatter, "serial", scatter_serial},
     {Collective::kAllToAll, "direct", all_to_all_direct},
     {Collective::kAllToAll, "pairwise", all_to_all_pairwise},
     {Collective::kAllToAll, "bruck", all_to_all_bruck},
-    // Where lengths differ, plans in whole blocks serve whose ranks know the lengths they need: all of
-    // them of what all know, their own elsewhere.
-    {Collective::kAllGatherV, "direct", all_gather_direct},
-    {Collective::kAllGatherV, "ring", all_gather_ring},
-    {Collective::kAllGatherV, "bruck", all_gather_bruck},
-    {Collective::kAllGatherV, "recursive_doubling", all_gather_recursive_doubling},
-    {Collective::kReduceScatterV, "direct", reduce_scatter_direct},
-    {Collective::kReduceScatterV, "recursive_halving", reduce_scatter_recursive_halving},
-    {Collective::kGatherV, "flat", gather_flat},
-    {Collective::kGatherV, "serial", gather_serial},
-    {Collective::kScatterV, "flat", scatter_flat},
-    {Collective::kScatterV, "serial", scatter_serial},
-    {Collective::kAllToAllV, "direct", all_to_all_direct},
-    {Collective::kAllToAllV, "pairwise", all_to_all_pairwise},
     {Collective::kScan, "chain", scan_chain},
     {Collective::kScan, "recursive_doubling", scan_recursive_doubling},
     {Collective::kExclusiveScan, "chain", exclusive_scan_chain},
@@ -94,15 +78,14 @@ int shards_of(std::string_view parameters) {
 
 // Alone, the result is the input; an op's scaling before and after still happens.
 Plan alone(const Shape& shape) {
+  PlanBuilder b(shape, 1);
   const CollectiveTraits& traits = traits_of(shape.collective);
-  const bool alike = traits.lengths == Lengths::kAlike;
-  PlanBuilder b = alike ? PlanBuilder(shape, 1) : PlanBuilder::in_blocks(shape);
   if (!traits.reduces) b.moves_only();
   if (traits.scan == Scan::kNone) b.canonical();
   const bool has_result = traits.output != Extent::kNone && traits.scan != Scan::kExclusive;
   const bool finishes = traits.reduces && traits.scan == Scan::kNone;
   if (has_result && (traits.reduces || !shape.in_place))
-    b.tiles([&] { b.copy(b.out(0), b.in(0)).finish = finishes; });
+    b.tiles([&] { b.copy(b.all_out(), b.all_in()).finish = finishes; });
   return b.finish();
 }
 

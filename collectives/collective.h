@@ -23,13 +23,8 @@ enum class Collective : std::uint8_t {
   kAllToAll,
   kScan,
   kExclusiveScan,
-  kAllGatherV,
-  kReduceScatterV,
-  kGatherV,
-  kScatterV,
-  kAllToAllV,
 };
-inline constexpr int kCollectives = 16;
+inline constexpr int kCollectives = 11;
 
 /// What a buffer of a call holds. A block is `count` elements.
 enum class Extent : std::uint8_t {
@@ -45,9 +40,6 @@ enum class Extent : std::uint8_t {
 /// on with it.
 enum class Scan : std::uint8_t { kNone, kInclusive, kExclusive };
 
-/// How long blocks are: all alike; as all ranks know; or as only their two owners know.
-enum class Lengths : std::uint8_t { kAlike, kKnown, kOwn };
-
 /// One row of the table.
 struct CollectiveTraits {
   std::string_view name;
@@ -55,7 +47,6 @@ struct CollectiveTraits {
   bool reduces;  // takes an op
   bool rooted;   // takes a root
   Scan scan = Scan::kNone;
-  Lengths lengths = Lengths::kAlike;
 
   /// Blocks of a buffer on a rank of `size`.
   static constexpr int blocks(Extent extent, int size, bool is_root) {
@@ -98,16 +89,6 @@ inline constexpr CollectiveTraits kCollectiveTraits[] = {
     {kCollectiveNames[8], Extent::kVector, Extent::kVector, false, false},     // all_to_all
     {kCollectiveNames[9], Extent::kBlock, Extent::kBlock, true, false, Scan::kInclusive},
     {kCollectiveNames[10], Extent::kBlock, Extent::kBlock, true, false, Scan::kExclusive},
-    {kCollectiveNames[11], Extent::kBlock, Extent::kVector, false, false, Scan::kNone,
-     Lengths::kKnown},
-    {kCollectiveNames[12], Extent::kVector, Extent::kBlock, true, false, Scan::kNone,
-     Lengths::kKnown},
-    {kCollectiveNames[13], Extent::kBlock, Extent::kRootsVector, false, true, Scan::kNone,
-     Lengths::kOwn},
-    {kCollectiveNames[14], Extent::kRootsVector, Extent::kBlock, false, true, Scan::kNone,
-     Lengths::kOwn},
-    {kCollectiveNames[15], Extent::kVector, Extent::kVector, false, false, Scan::kNone,
-     Lengths::kOwn},
 };
 static_assert(std::size(kCollectiveTraits) == kCollectives &&
               kCollectiveNames.size() == kCollectives);

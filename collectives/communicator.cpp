@@ -68,9 +68,7 @@ void Communicator::run(const Call& call) {
     began = true;
     const CallRecord record = next_record(launch);
     transport_->publish(record);
-    Buffers buffers = call.buffers;
-    if (call.blocks != nullptr) buffers.blocks = bind(*call.blocks, launch);
-    executor_.start(launch, buffers, record, call.timeout.value_or(default_timeout_));
+    executor_.start(launch, call.buffers, record, call.timeout.value_or(default_timeout_));
     while (!executor_.advance()) {
       bool moved = executor_.moved();
       if (family_->any()) {
@@ -114,9 +112,6 @@ std::unique_ptr<Request> Communicator::prepare(const Call& call) {
     part.record = part.launch->record;
     part.buffers = call.buffers;
     part.timeout = call.timeout.value_or(default_timeout_);
-    if (call.blocks == nullptr) return;
-    part.buffers.blocks = bind(*call.blocks, *part.launch);
-    part.blocks = std::move(blocks_);
   });
   return request;
 }

@@ -15,7 +15,6 @@
 #include <utility>
 #include <vector>
 
-#include "collectives/call_blocks.h"
 #include "collectives/execute.h"
 #include "collectives/in_flight.h"
 #include "collectives/launch.h"
@@ -33,7 +32,6 @@ namespace tutti {
 struct Call {
   CallKey key{};
   Buffers buffers{};
-  CallBlocks* blocks = nullptr;                        // where counts differ: call_blocks()
   std::string_view algorithm{};                        // empty: chosen
   std::optional<std::chrono::milliseconds> timeout{};  // none: the communicator's
 };
@@ -80,12 +78,6 @@ class Communicator final : private CallWithFunction {
   void pause();
   /// Whether no call has failed so far that makes all later ones fail.
   bool is_usable() const { return !failure_; }
-
-  /// To be filled with the lengths of the next call, which takes it with it if it does not block.
-  CallBlocks& call_blocks() {
-    if (!blocks_) blocks_ = std::make_unique<CallBlocks>();
-    return *blocks_;
-  }
 
   /// From now on calls and messages are collected instead. At the end they are one request, in
   /// which small calls of a kind are fused.
@@ -143,9 +135,6 @@ class Communicator final : private CallWithFunction {
   void fill(Request& request, std::span<const Transfer> transfers,
             std::optional<std::chrono::milliseconds> timeout) const;
   CallRecord next_record(const Launch& launch);
-  const Blocks* bind(CallBlocks& blocks, const Launch& launch) const {
-    return blocks.bind(launch, transport_->caps().scratch_bytes);
-  }
   void all_gather(std::span<const std::uint64_t> own, std::span<std::uint64_t> all);
   std::vector<ChannelOffer> exchange_offers(int size);
   static std::size_t fusible(std::span<const GroupCall> calls);
@@ -186,7 +175,6 @@ class Communicator final : private CallWithFunction {
   std::set<std::string> names_;  // of candidates; their addresses stay
   Ops ops_;
   std::optional<Error> failure_;
-  std::unique_ptr<CallBlocks> blocks_;  // of the next call
   bool in_group_ = false;
   std::vector<GroupCall> group_;
   std::vector<std::shared_ptr<const Launch>> group_launches_;

@@ -37,11 +37,9 @@ void Executor::start(const Launch& launch, const Buffers& buffers, const CallRec
   call_hash_ = call.hash;
   transport_.begin(call, timeout);
   const int lanes = launch.plan.lanes();
-  const std::uint32_t trips =
-      buffers.blocks == nullptr ? launch.geometry.trips() : buffers.blocks->trips;
   for (int l = 0; l < lanes; ++l) {
     Lane& lane = lanes_[static_cast<std::size_t>(l)];
-    lane.cursor.start(launch.plan, l, trips);
+    lane.cursor.start(launch.plan, l, launch.geometry.trips());
     lane.started = false;
     std::fill(std::begin(lane.tokens), std::end(lane.tokens), 0u);
   }
@@ -119,18 +117,14 @@ bool Executor::send(int lane_number, const Step& step) {
   const std::byte* base = base_of(step.ref.buffer);
   const auto piece_of = [&](Range r) { return Piece{base + r.begin * element, r.count * element}; };
   lane.pieces.clear();
-  std::size_t bytes = 0;
-  const auto add = [&](Range r) {
-    lane.pieces.push_back(piece_of(r));
-    bytes += lane.pieces.back().bytes;
-  };
-  if (const auto one = launch_->geometry.one_range(step.ref, vars, buffers_.blocks)) {
-    add(*one);
+  if (const auto one = launch_->geometry.one_range(step.ref, vars)) {
+    lane.pieces.push_back(piece_of(*one));
   } else {
-    launch_->geometry.for_each_range(step.ref, vars, add, buffers_.blocks);
+    launch_->geometry.for_each_range(step.ref, vars,
+                                     [&](Range r) { lane.pieces.push_back(piece_of(r)); });
   }
   const std::uint32_t peer = launch_->plan.rank_of(step.peer, vars);
-  if (!endpoints_[peer]->post(lane_number, hash_for(bytes), lane.pieces)) return false;
+  if (!endpoints_[peer]->post(lane_number, call_hash_, lane.pieces)) return false;
   const auto slot = peer * kMaxLanes + static_cast<std::uint32_t>(lane_number);
   if (posted_[slot] != run_) {
     posted_[slot] = run_;
@@ -145,14 +139,13 @@ std::size_t Executor::locate(Lane& lane, const Ref& ref, Source& source) {
   const std::size_t element = launch_->element_bytes;
   const Geometry& geometry = launch_->geometry;
   std::byte* base = base_of(ref.buffer);
-  if (const auto one = geometry.one_range(ref, vars, buffers_.blocks)) {
+  if (const auto one = geometry.one_range(ref, vars)) {
     source.base = base + one->begin * element;
     source.left = one->count * element;
     return source.left;
   }
   source.range = static_cast<std::uint32_t>(lane.ranges.size());
-  geometry.for_each_range(
-      ref, vars, [&](Range r) { lane.ranges.push_back(r); }, buffers_.blocks);
+  geometry.for_each_range(ref, vars, [&](Range r) { lane.ranges.push_back(r); });
   source.ranges = static_cast<std::uint32_t>(lane.ranges.size()) - source.range;
   if (source.ranges > 0) {
     source.base = base + lane.ranges[source.range].begin * element;
@@ -219,18 +212,12 @@ bool Executor::gather_views(int lane_number) {
       if (left > 0) lane.common = std::min(lane.common, source.left);
       continue;
     }
-    const View view = source.endpoint->view(lane_number, hash_for(lane.total), left);
+    const View view = source.endpoint->view(lane_number, call_hash_, left);
     if (!view.there) return false;
     lane.data[lane.ready] = view.data;
     lane.common = std::min(lane.common, view.bytes);
   }
   return true;
-}
-
-// Where lengths differ by block, each message says its own: two ranks may not agree on it.
-std::uint32_t Executor::hash_for(std::size_t bytes) const {
-  if (buffers_.blocks == nullptr) return call_hash_;
-  return call_hash_ ^ static_cast<std::uint32_t>(bytes * 0x9e3779b1 | 1);
 }
 
 Stores Executor::stores_to(Buffer buffer) const {
@@ -245,8 +232,7 @@ bool Executor::fetch(int lane_number, const Step& step) {
   do {
     auto* to = const_cast<std::byte*>(lane.target.base);  // NOLINT: output or scratch
     const View view =
-        endpoint.fetch(lane_number, hash_for(lane.total), to + lane.done, lane.total - lane.done,
-                       stores);
+        endpoint.fetch(lane_number, call_hash_, to + lane.done, lane.total - lane.done, stores);
     if (!view.there) return false;
     lane.done += view.bytes;
     if (lane.done < lane.total) transport_.progress();  // the peers wait for the rest of ours

@@ -17,7 +17,6 @@ namespace tutti {
 struct Buffers {
   const std::byte* input = nullptr;
   std::byte* output = nullptr;
-  const Blocks* blocks = nullptr;  // where lengths differ: they must stay like the buffers
 };
 
 /// Runs launches on a channel, one at a time. After the first call of a launch,
@@ -72,7 +71,6 @@ class Executor {
                std::size_t count) const;
   Stores stores_to(Buffer buffer) const;
   bool fetch(int lane, const Step& step);
-  std::uint32_t hash_for(std::size_t bytes) const;
   std::size_t locate(Lane& lane, const Ref& ref, Source& source);
   static void advance(Lane& lane, Source& source, std::size_t bytes);
   bool drained() const;

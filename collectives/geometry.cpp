@@ -24,7 +24,7 @@ Geometry::Geometry(const Plan& plan, std::size_t count, std::uint32_t trips)
       trips_(trips),
       scratch_slots_(std::max(1u, plan.scratch_slots)),
       slot_count_(divide_up(count, trips)),
-      slot_stride_(slot_stride_for(count, trips)) {
+      slot_stride_(round_up(slot_count_, kSlotAlign)) {
   grids_.reserve(plan.grids.size());
   for (const Grid& g : plan.grids) {
     const std::uint64_t chunks = g.nesting == Nesting::kTileMajor ? g.chunks : 1;
@@ -33,14 +33,10 @@ Geometry::Geometry(const Plan& plan, std::size_t count, std::uint32_t trips)
   }
 }
 
-std::size_t Geometry::sum(const Ref& ref, const LoopVars& v, const Blocks* blocks) const {
+std::size_t Geometry::sum(const Ref& ref, const LoopVars& v) const {
   std::size_t total = 0;
-  for_each_range(ref, v, [&](Range r) { total += r.count; }, blocks);
+  for_each_range(ref, v, [&](Range r) { total += r.count; });
   return total;
-}
-
-std::size_t slot_stride_for(std::size_t count, std::uint32_t trips) {
-  return round_up(divide_up(count, trips), kSlotAlign);
 }
 
 std::uint32_t trips_for(const Plan& plan, std::size_t count, std::size_t element_bytes,

@@ -15,21 +15,6 @@ struct Range {
   std::size_t begin = 0, count = 0;
 };
 
-/// The blocks of a buffer that differ in length, by number.
-struct BlockTable {
-  const std::size_t* lengths = nullptr;  // elements
-  const std::size_t* offsets = nullptr;  // where each begins; not in scratch
-};
-
-/// How the buffers of one call are laid out where blocks differ in length. A plan in blocks fits any
-/// lengths: its refs name whole blocks, and in scratch the chunk that has block k's number is as
-/// long as block k.
-struct Blocks {
-  BlockTable input, output, scratch;
-  std::uint32_t trips = 1;      // tiles that each block is cut into
-  std::size_t slot_stride = 0;  // elements from one scratch slot to the next
-};
-
 class Geometry {
  public:
   Geometry() = default;
@@ -44,17 +29,16 @@ class Geometry {
   /// Where slot s begins in the scratch memory: at s times this many elements.
   std::size_t slot_stride() const { return slot_stride_; }
 
-  /// Elements of the whole ref. `blocks`, here and below: null where all are alike.
-  std::size_t count_of(const Ref& ref, const LoopVars& v, const Blocks* blocks = nullptr) const {
-    const std::optional<Range> one = one_range(ref, v, blocks);
-    return one ? one->count : sum(ref, v, blocks);
+  /// Elements of the whole ref.
+  std::size_t count_of(const Ref& ref, const LoopVars& v) const {
+    const std::optional<Range> one = one_range(ref, v);
+    return one ? one->count : sum(ref, v);
   }
 
   /// Calls visit(Range) for the contiguous parts of a ref, in message order, empty ones left out.
   /// In scratch, offsets count from the begin of the scratch memory, slot after slot.
   template <typename Visit>
-  void for_each_range(const Ref& ref, const LoopVars& v, Visit visit,
-                      const Blocks* blocks = nullptr) const {
+  void for_each_range(const Ref& ref, const LoopVars& v, Visit visit) const {
     const std::uint32_t chunks = grids_[ref.grid].chunks;
     const std::uint32_t first = evaluate(ref.first, v, chunks);
     for (std::uint32_t done = 0; done < ref.total; done += ref.run) {
@@ -63,7 +47,7 @@ class Geometry {
       std::uint32_t left = ref.run < ref.total - done ? ref.run : ref.total - done;
       while (left > 0) {  // a run may wrap around the end of the grid
         const std::uint32_t here = left < chunks - k ? left : chunks - k;
-        emit(ref, v, k, here, visit, blocks);
+        emit(ref, v, k, here, visit);
         left -= here;
         k = 0;
       }
@@ -71,13 +55,12 @@ class Geometry {
   }
 
   /// The ref as one range, perhaps an empty one, if its chunks are neighbours.
-  std::optional<Range> one_range(const Ref& ref, const LoopVars& v,
-                                 const Blocks* blocks = nullptr) const {
+  std::optional<Range> one_range(const Ref& ref, const LoopVars& v) const {
     const Part& p = grids_[ref.grid];
-    if (ref.run != ref.total || (ref.total != 1 && !neighbours(ref, blocks))) return {};
+    if (ref.run != ref.total || (ref.total != 1 && !neighbours(ref))) return {};
     const std::uint32_t first = evaluate(ref.first, v, p.chunks);
     if (first + ref.total > p.chunks) return {};
-    return range(ref, v, first, ref.run, blocks);
+    return range(ref, v, first, ref.run);
   }
 
  private:
@@ -95,18 +78,15 @@ class Geometry {
   };
 
   /// Whether the chunks of a ref that follow each other do so in memory.
-  bool neighbours(const Ref& ref, const Blocks* blocks) const {
+  bool neighbours(const Ref& ref) const {
     if (grids_[ref.grid].nesting == Nesting::kTileMajor) return true;
-    return blocks == nullptr && trips_ == 1 && ref.buffer != Buffer::kScratch;
+    return trips_ == 1 && ref.buffer != Buffer::kScratch;
   }
 
   /// Chunks k … k+run-1, which are neighbours or one.
-  Range range(const Ref& ref, const LoopVars& v, std::uint32_t k, std::uint32_t run,
-              const Blocks* blocks) const {
+  Range range(const Ref& ref, const LoopVars& v, std::uint32_t k, std::uint32_t run) const {
     const Part& p = grids_[ref.grid];
     const bool scratch = ref.buffer == Buffer::kScratch;
-    if (blocks != nullptr && p.nesting == Nesting::kChunkMajor)
-      return range_of_block(ref, v, k, *blocks);
     if (p.nesting == Nesting::kChunkMajor) {
       const std::size_t tile = p.boundary(v.t), count = p.boundary(v.t + std::uint64_t{1}) - tile;
       if (!scratch) return {k * count_ + tile, run * count};
@@ -121,33 +101,17 @@ class Geometry {
             count};
   }
 
-  Range range_of_block(const Ref& ref, const LoopVars& v, std::uint32_t k,
-                       const Blocks& blocks) const {
-    const bool scratch = ref.buffer == Buffer::kScratch;
-    const BlockTable& table = scratch                         ? blocks.scratch
-                              : ref.buffer == Buffer::kInput ? blocks.input
-                                                             : blocks.output;
-    const std::size_t length = table.lengths[k], trips = blocks.trips;
-    const auto boundary = [&](std::size_t t) {
-      return t * (length / trips) + t * (length % trips) / trips;
-    };
-    const std::size_t begin = boundary(v.t), count = boundary(v.t + std::size_t{1}) - begin;
-    if (!scratch) return {table.offsets[k] + begin, count};
-    const std::uint32_t slot = evaluate(ref.slot + Expr(static_cast<int>(k)), v, scratch_slots_);
-    return {slot * blocks.slot_stride, count};
-  }
-
   template <typename Visit>
-  void emit(const Ref& ref, const LoopVars& v, std::uint32_t k, std::uint32_t run, Visit& visit,
-            const Blocks* blocks) const {
-    const std::uint32_t step = neighbours(ref, blocks) ? run : 1;
+  void emit(const Ref& ref, const LoopVars& v, std::uint32_t k, std::uint32_t run,
+            Visit& visit) const {
+    const std::uint32_t step = neighbours(ref) ? run : 1;
     for (std::uint32_t done = 0; done < run; done += step) {
-      const Range r = range(ref, v, k + done, step, blocks);
+      const Range r = range(ref, v, k + done, step);
       if (r.count > 0) visit(r);
     }
   }
 
-  std::size_t sum(const Ref& ref, const LoopVars& v, const Blocks* blocks) const;
+  std::size_t sum(const Ref& ref, const LoopVars& v) const;
 
   std::size_t count_ = 0;
   std::uint32_t trips_ = 1;
@@ -160,9 +124,6 @@ class Geometry {
 /// Tiles are cut to this many bytes of all their blocks, so that what one rank has just written is
 /// still in cache when its peers pull it. docs/decisions/0002-tiles.md has the measurements.
 inline constexpr std::size_t kTileBytes = std::size_t{1} << 20;
-
-/// Elements from one scratch slot to the next, for blocks of at most `count`.
-std::size_t slot_stride_for(std::size_t count, std::uint32_t trips);
 
 /// How many tiles a call is cut into: enough that the plan's scratch fits into `scratch_bytes`, and
 /// that a tile stays within `tile_bytes` (0: no wish). Depends only on what all ranks know.

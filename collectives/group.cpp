@@ -45,9 +45,6 @@ void Communicator::add_to_group(const Call& call) {
                       .kept = group_launches_.size() - 1,
                       .buffers = call.buffers,
                       .timeout = call.timeout.value_or(default_timeout_)});
-    if (call.blocks == nullptr) return;
-    group_.back().buffers.blocks = bind(*call.blocks, *launch);
-    group_.back().blocks = std::move(blocks_);
   });
 }
 
@@ -100,7 +97,7 @@ void Communicator::fill_from_group(Request& request) {
     if (request.parts.size() == parts) request.parts.emplace_back();
     return request.parts[parts++];
   };
-  std::span<GroupCall> calls(group_);
+  std::span<const GroupCall> calls(group_);
   for (std::size_t n = 0; !calls.empty(); calls = calls.subspan(n)) {
     n = fusible(calls);
     Part& part = next_part();
@@ -111,7 +108,6 @@ void Communicator::fill_from_group(Request& request) {
     part.launch = group_launches_[calls[0].kept];
     part.record = part.launch->record;
     part.buffers = calls[0].buffers;
-    part.blocks = std::move(calls[0].blocks);
     part.timeout = calls[0].timeout;
     part.fused.reset();
   }

@@ -31,8 +31,7 @@ std::uint32_t algorithm_id(const Variant& v) {
 CallRecord record_of(const CallKey& key, const Variant& variant) {
   CallRecord r;
   r.collective = static_cast<std::int32_t>(key.collective);
-  const bool alike = traits_of(key.collective).lengths == Lengths::kAlike;
-  r.count = alike ? key.count : kCountsDiffer;
+  r.count = key.count;
   const CollectiveTraits& traits = traits_of(key.collective);
   r.dtype = traits.output == Extent::kNone ? -1 : static_cast<std::int32_t>(key.dtype);
   r.op = traits.reduces ? key.op : 0;

@@ -8,7 +8,6 @@
 #include <optional>
 #include <vector>
 
-#include "collectives/call_blocks.h"
 #include "collectives/execute.h"
 #include "collectives/launch.h"
 #include "kernels/error.h"
@@ -42,8 +41,7 @@ struct Part {
   std::chrono::milliseconds timeout{};
   std::shared_ptr<const Launch> launch;  // null: a message
   Buffers buffers;
-  std::unique_ptr<CallBlocks> blocks;  // of the buffers, where counts differ
-  CallRecord record;                   // of the launch's call
+  CallRecord record;  // of the launch's call
   Transfer transfer;
   std::size_t done = 0;          // bytes that have come of an incoming message
   std::unique_ptr<Fused> fused;  // null: the caller's own buffers
@@ -55,7 +53,6 @@ struct GroupCall {
   std::size_t kept = 0;  // where the group keeps the launch
   Buffers buffers{};
   std::chrono::milliseconds timeout{};
-  std::unique_ptr<CallBlocks> blocks{};  // as in Part
 };
 
 /// Used with Progress's lock held while it is in flight. Its parts do not move then.

@@ -1,11 +1,8 @@
 #include "collectives/verify.h"
 
-#include <algorithm>
-
 #include "collectives/verify/atoms.h"
 #include "collectives/verify/broken_rule.h"
 #include "collectives/verify/form.h"
-#include "collectives/verify/lengths.h"
 #include "collectives/verify/machine.h"
 #include "kernels/error.h"
 
@@ -30,11 +27,6 @@ void check_claim(std::size_t size, const Claim& claim) {
                                                 std::to_string(kMaxVerifiedCount) +
                                                 " can be verified");
   require(claim.trips > 0, "0 trips");
-  const bool alike = traits_of(claim.collective).lengths == Lengths::kAlike;
-  const std::size_t table = claim.collective == Collective::kAllToAllV ? size * size : size;
-  require(claim.lengths.size() == (alike ? 0 : table), "not as many lengths as blocks");
-  require(claim.lengths.empty() || std::ranges::max(claim.lengths) <= claim.count,
-          "a length above the count");
   require(claim.root >= 0 && static_cast<std::size_t>(claim.root) < size,
           "no rank " + std::to_string(claim.root) + " to be the root");
 }
@@ -64,10 +56,7 @@ class Outcome {
     for (std::uint32_t r = 0; r < plans_.size(); ++r) {
       if (claim_.collective == Collective::kBarrier) check_begun(r);
       for (std::uint32_t block = 0; block < plans_[r].output_blocks; ++block) {
-        const std::size_t length =
-            proof::length_of(claim_, plans_.size(), Buffer::kOutput, r, block);
-        for (std::uint32_t atom = 0; atom < atoms_.in_block(); ++atom)
-          if (atoms_.begin(atom) < length) check_atom(r, block, atom);
+        for (std::uint32_t atom = 0; atom < atoms_.in_block(); ++atom) check_atom(r, block, atom);
       }
     }
     return {"", done_.messages(), in_order_, canonical_};
@@ -84,18 +73,13 @@ class Outcome {
       case Collective::kBroadcast:
         return {root, 0};
       case Collective::kReduceScatter:
-      case Collective::kReduceScatterV:
         return {r, r};
       case Collective::kAllGather:
-      case Collective::kAllGatherV:
       case Collective::kGather:
-      case Collective::kGatherV:
         return {block, 0};
       case Collective::kScatter:
-      case Collective::kScatterV:
         return {root, r};
       case Collective::kAllToAll:
-      case Collective::kAllToAllV:
         return {block, r};
       case Collective::kAllReduce:
       case Collective::kReduce:
@@ -186,7 +170,7 @@ Verdict verify(std::span<const Plan> plans, const Claim& claim) {
   try {
     proof::check_form(plans, claim);
     try {
-      return follow(plans, claim, !claim.lengths.empty());
+      return follow(plans, claim, false);
     } catch (const proof::NotWholeAtoms&) {
       return follow(plans, claim, true);
     }

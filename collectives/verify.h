@@ -35,9 +35,6 @@ struct Claim {
   std::size_t count = 0;  // at most kMaxVerifiedCount
   std::uint32_t trips = 1;
   bool pre_scaled = false;
-  // Where blocks differ in length: of each block, or of each pair of ranks, those that a rank sends
-  // in a row; at most `count`. Else empty.
-  std::span<const std::size_t> lengths{};
 };
 
 inline constexpr std::size_t kMaxVerifiedCount = std::size_t{1} << 22;

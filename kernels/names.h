@@ -11,9 +11,9 @@
 namespace tutti {
 
 /// By tutti_collective.
-inline constexpr std::array<std::string_view, 16> kCollectiveNames = {
+inline constexpr std::array<std::string_view, 11> kCollectiveNames = {
     "all_reduce", "broadcast", "barrier",    "reduce", "reduce_scatter", "all_gather",
-    "gather",     "scatter",   "all_to_all", "scan",   "exclusive_scan", "all_gatherv", "reduce_scatterv", "gatherv", "scatterv", "all_to_allv"};
+    "gather",     "scatter",   "all_to_all", "scan",   "exclusive_scan"};
 
 /// Of the predefined ops, by tutti_op; none has the value 0.
 inline constexpr std::array<std::string_view, 11> kOpNames = {

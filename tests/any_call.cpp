@@ -1,16 +1,9 @@
 #include "tests/any_call.h"
 
-#include <cstdint>
-#include <vector>
-
 namespace tutti::test {
 
 tutti_status AnyCall::make(const void* send, void* recv, tutti_comm* comm,
                            const tutti_options* options) const {
-  std::int32_t ranks = 1;
-  if (comm != nullptr) tutti_size(comm, &ranks);
-  const std::vector<std::size_t> all_counts(static_cast<std::size_t>(ranks), count);
-  const std::size_t* const counts = all_counts.data();
   switch (collective) {
     case Collective::kAllReduce:
       return tutti_all_reduce(send, recv, count, dtype, op, comm, options);
@@ -34,17 +27,6 @@ tutti_status AnyCall::make(const void* send, void* recv, tutti_comm* comm,
       return tutti_scan(send, recv, count, dtype, op, comm, options);
     case Collective::kExclusiveScan:
       return tutti_exclusive_scan(send, recv, count, dtype, op, comm, options);
-    case Collective::kAllGatherV:
-      return tutti_all_gatherv(send, count, recv, counts, nullptr, dtype, comm, options);
-    case Collective::kReduceScatterV:
-      return tutti_reduce_scatterv(send, recv, counts, dtype, op, comm, options);
-    case Collective::kGatherV:
-      return tutti_gatherv(send, count, recv, counts, nullptr, dtype, root, comm, options);
-    case Collective::kScatterV:
-      return tutti_scatterv(send, counts, nullptr, recv, count, dtype, root, comm, options);
-    case Collective::kAllToAllV:
-      return tutti_all_to_allv(send, counts, nullptr, recv, counts, nullptr, dtype, comm,
-                               options);
   }
   return TUTTI_INTERNAL;
 }

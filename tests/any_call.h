@@ -15,7 +15,7 @@ struct AnyCall {
   tutti_op op = TUTTI_SUM;
   int root = 0;
 
-  /// What the collective does not take is left out; counts by rank are all alike.
+  /// What the collective does not take is left out.
   tutti_status make(const void* send, void* recv, tutti_comm* comm,
                     const tutti_options* options) const;
 };

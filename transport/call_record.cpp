@@ -14,7 +14,7 @@ std::string describe(const CallRecord& call) {
   if (call.op != 0) add(op_name(call.op));
   if (const auto dtype = dtype_of(call.dtype)) {
     add(std::string(name_of(*dtype)));
-    if (call.count != kCountsDiffer) add("count " + std::to_string(call.count));
+    add("count " + std::to_string(call.count));
   }
   const char* const root = call.collective == kSendCall   ? "to rank "
                            : call.collective == kRecvCall ? "from rank "

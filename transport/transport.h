@@ -59,9 +59,6 @@ struct ChannelOffer {
   std::uint64_t slot = 0, closed = 0, offset = 0;  // means something to the transport only
 };
 
-/// In a CallRecord: the counts differ by rank.
-inline constexpr std::uint64_t kCountsDiffer = static_cast<std::uint64_t>(-1);
-
 /// What a rank is doing, for peers that compare it and must name it in an error. `hash` is the low
 /// half of every announcement and covers all other fields.
 struct CallRecord {

@@ -27,7 +27,7 @@ Machine::Machine(std::span<const Plan> plans, const Claim& claim, const Atoms& a
   ranks_.reserve(size_);
   for (const Plan& p : plans) {
     lanes_ = std::max(lanes_, static_cast<std::size_t>(p.lanes()));
-    ranks_.push_back({&p, Memory(p, atoms, claim), {}, {}});
+    ranks_.push_back({&p, Memory(p, atoms, claim.count, claim.trips), {}, {}});
     Rank& self = ranks_.back();
     self.lanes.resize(static_cast<std::size_t>(p.lanes()));
     for (int l = 0; l < p.lanes(); ++l) {

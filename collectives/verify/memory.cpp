@@ -6,12 +6,11 @@
 
 namespace tutti::proof {
 
-Memory::Memory(const Plan& plan, const Atoms& atoms, const Claim& claim)
+Memory::Memory(const Plan& plan, const Atoms& atoms, std::size_t count, std::uint32_t trips)
     : plan_(plan),
       atoms_(atoms),
-      count_(claim.count),
-      geometry_(plan, claim.count, claim.trips),
-      lengths_(claim.lengths.empty() ? nullptr : std::make_unique<LengthTables>(plan, claim)),
+      count_(count),
+      geometry_(plan, count, trips),
       many_lanes_(plan.lanes() > 1),
       values_(std::size_t{plan.output_blocks} * atoms.in_block() +
               std::size_t{plan.scratch_slots} * atoms.in_slot()),
@@ -38,7 +37,7 @@ CellRun Memory::expand(const Ref& ref, const LoopVars& vars, std::vector<Cell>& 
     run = ++ranges == 1 ? CellRun{begin, end} : CellRun{};
     for (Cell c = begin; c < end; ++c) cells.push_back(c);
   };
-  const auto visit = [&](Range r) {
+  geometry_.for_each_range(ref, vars, [&](Range r) {
     if (ref.buffer == Buffer::kScratch) {
       const auto slot = static_cast<Cell>(r.begin / geometry_.slot_stride());
       const std::size_t begin = r.begin % geometry_.slot_stride();
@@ -55,8 +54,7 @@ CellRun Memory::expand(const Ref& ref, const LoopVars& vars, std::vector<Cell>& 
       append(base + atoms_.at(begin), base + atoms_.at(begin + here));
       r = {r.begin + here, r.count - here};
     }
-  };
-  geometry_.for_each_range(ref, vars, visit, lengths_ ? &lengths_->blocks() : nullptr);
+  });
   return run;
 }
 

@@ -10,13 +10,11 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "collectives/geometry.h"
 #include "collectives/plan.h"
 #include "collectives/verify/atoms.h"
-#include "collectives/verify/lengths.h"
 #include "collectives/verify/value.h"
 
 namespace tutti::proof {
@@ -42,7 +40,7 @@ struct Knowledge {
 
 class Memory {
  public:
-  Memory(const Plan& plan, const Atoms& atoms, const Claim& claim);
+  Memory(const Plan& plan, const Atoms& atoms, std::size_t count, std::uint32_t trips);
 
   /// Appends the atoms of a ref, and returns them as a run where they are neighbours. Throws
   /// BrokenRule if it leaves its buffer, NotWholeAtoms.
@@ -94,7 +92,6 @@ class Memory {
   const Atoms& atoms_;
   const std::size_t count_;
   const Geometry geometry_;
-  std::unique_ptr<const LengthTables> lengths_;  // null: all blocks are alike
   const bool many_lanes_;
   std::vector<Value> values_;                      // output and scratch
   std::vector<Access> accesses_;                   // of the same, where there are many lanes

@@ -14,7 +14,6 @@
 namespace tutti {
 namespace {
 
-constexpr Spread kSpreads[] = {Spread::kRandom, Spread::kOne, Spread::kHoles};
 constexpr Form kForms[] = {Form::kOutOfPlace, Form::kInPlace, Form::kMixed};
 
 // What one thread proves in one go: all cases of an algorithm at one size with one root.
@@ -59,7 +58,6 @@ std::vector<ProofCase> sampled_case(const Sweep& sweep, const Job& job) {
            .root = root,
            .form = traits.has_in_place_form() ? kForms[mix(s, 2) % 3] : Form::kOutOfPlace,
            .reproducible = traits.reduces && (mix(s, 5) & 1) != 0,
-           .spread = kSpreads[mix(s, 6) % 3],
            .count = pick(counts_of(job.size), mix(s, 3)),
            .trips = pick(trips_of(sweep), mix(s, 4)),
            .seed = s}};
@@ -69,27 +67,20 @@ std::vector<ProofCase> sampled_case(const Sweep& sweep, const Job& job) {
 std::vector<ProofCase> all_cases(const Sweep& sweep, const Job& job) {
   std::vector<ProofCase> cases;
   const std::uint64_t seed = seed_of(sweep, job);
-  const Lengths lengths = traits_of(job.variant.algorithm->collective).lengths;
-  const std::vector<std::size_t> counts =
-      lengths == Lengths::kAlike ? counts_of(job.size) : std::vector<std::size_t>{0, 1, 3, 10};
   const auto add = [&](Form form, bool pre_scaled, bool reproducible) {
-    for (const std::size_t count : counts) {
+    for (const std::size_t count : counts_of(job.size)) {
       for (const std::uint32_t trips : trips_of(sweep)) {
         const bool few = pre_scaled || reproducible;
         if (few && (count <= static_cast<std::size_t>(job.size) || trips == 2)) continue;
-        for (const Spread spread : kSpreads) {
-          if (lengths == Lengths::kAlike && spread != kSpreads[0]) continue;
-          cases.push_back({.variant = job.variant,
-                           .size = job.size,
-                           .root = job.root,
-                           .form = form,
-                           .pre_scaled = pre_scaled,
-                           .reproducible = reproducible,
-                           .spread = spread,
-                           .count = count,
-                           .trips = trips,
-                           .seed = mix(seed, count)});
-        }
+        cases.push_back({.variant = job.variant,
+                         .size = job.size,
+                         .root = job.root,
+                         .form = form,
+                         .pre_scaled = pre_scaled,
+                         .reproducible = reproducible,
+                         .count = count,
+                         .trips = trips,
+                         .seed = seed});
       }
     }
   };
@@ -133,13 +124,11 @@ SweepRow prove(const Sweep& sweep, const Job& job) {
   for (const ProofCase& c : cases) {
     if (previous == nullptr || !same_plans(*previous, c)) plans = plans_of(c);
     previous = &c;
-    const std::vector<std::size_t> lengths = lengths_of(c);
     const Verdict verdict = verify(plans, {.collective = job.variant.algorithm->collective,
                                            .root = c.root,
                                            .count = c.count,
                                            .trips = c.trips,
-                                           .pre_scaled = c.pre_scaled,
-                                           .lengths = lengths});
+                                           .pre_scaled = c.pre_scaled});
     ++row.cases;
     row.messages += verdict.messages;
     if (labelled && c.count > 0) {
@@ -236,23 +225,6 @@ std::string labels_of(const SweepRow& row) {
   add(row.in_order, row.plain, "in-order");
   add(row.canonical, row.reproducible, "canonical");
   return text;
-}
-
-std::vector<std::size_t> lengths_of(const ProofCase& c) {
-  const Collective collective = c.variant.algorithm->collective;
-  if (traits_of(collective).lengths == Lengths::kAlike) return {};
-  const auto size = static_cast<std::size_t>(c.size);
-  const bool pairs = collective == Collective::kAllToAllV;
-  std::vector<std::size_t> lengths(pairs ? size * size : size);
-  for (std::size_t k = 0; k < lengths.size(); ++k) {
-    const std::uint64_t random = mix(c.seed, k);
-    const bool hole = pairs ? k / size % 2 == 0 || k % size % 2 == 0 : k % 2 == 0;
-    const bool one = k == mix(c.seed, lengths.size()) % lengths.size();
-    if (c.spread == Spread::kRandom) lengths[k] = random % (c.count + 1);
-    if (c.spread == Spread::kOne) lengths[k] = one ? c.count : 0;
-    if (c.spread == Spread::kHoles) lengths[k] = hole ? 0 : c.count;
-  }
-  return lengths;
 }
 
 std::vector<Plan> plans_of(const ProofCase& c) {

@@ -15,13 +15,6 @@ namespace tutti {
 /// Output out of place, in place, or each rank as a coin says.
 enum class Form : std::uint8_t { kOutOfPlace, kInPlace, kMixed };
 
-/// How the lengths of blocks lie between 0 and the count, where they differ.
-enum class Spread : std::uint8_t {
-  kRandom,
-  kOne,    // all but one are 0: of one block, or of one pair
-  kHoles,  // every other one is 0: of pairs whole rows and columns
-};
-
 /// One collective to be proven.
 struct ProofCase {
   Variant variant;
@@ -30,16 +23,12 @@ struct ProofCase {
   Form form = Form::kOutOfPlace;
   bool pre_scaled = false;
   bool reproducible = false;
-  Spread spread = Spread::kRandom;  // of lengths, where blocks have some
   std::size_t count = 0;
   std::uint32_t trips = 1;
-  std::uint64_t seed = 0;  // of the coins in kMixed, and of random lengths
+  std::uint64_t seed = 0;  // of the coins in kMixed
 
   std::string name() const;
 };
-
-/// The lengths of a case's blocks, as a Claim has them; empty where all are alike.
-std::vector<std::size_t> lengths_of(const ProofCase& c);
 
 /// The plans of all ranks of a case; count and trips do not matter to them.
 std::vector<Plan> plans_of(const ProofCase& c);

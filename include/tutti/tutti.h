@@ -315,49 +315,6 @@ tutti_status tutti_exclusive_scan(const void *send, void *recv, size_t count, tu
 /** Returns when every rank has entered the call. Errors: as tutti_all_reduce(). */
 tutti_status tutti_barrier(tutti_comm *comm, const tutti_options *options);
 
-/* ---- Collectives whose counts differ by rank ------------------------------------------------ */
-
-/* Counts and displacements are arrays of an element for each rank, read during the call only; they
- * count elements, and may be 0. Displacements say where blocks begin; NULL: packed, in rank order.
- * Blocks of recv must not overlap. What one rank sends to another must be as long on both:
- * otherwise TUTTI_MISMATCH, and nothing of it arrives. */
-
-/** tutti_all_gather() of blocks of different lengths: `send_count` elements of rank r arrive as
- *  recv_counts[r] elements at recv_displs[r]. All ranks give the same recv_counts. In place if
- *  send == recv + recv_displs[rank]. Errors: as tutti_all_reduce(). */
-tutti_status tutti_all_gatherv(const void *send, size_t send_count, void *recv,
-                               const size_t *recv_counts, const size_t *recv_displs,
-                               tutti_dtype dtype, tutti_comm *comm, const tutti_options *options);
-
-/** tutti_reduce_scatter() of blocks of different lengths: block r of `send`, which are packed, has
- *  counts[r] elements. All ranks give the same counts. In place if recv is this rank's block of
- *  send. Errors: as tutti_all_reduce(). */
-tutti_status tutti_reduce_scatterv(const void *send, void *recv, const size_t *counts,
-                                   tutti_dtype dtype, tutti_op op, tutti_comm *comm,
-                                   const tutti_options *options);
-
-/** tutti_gather() of blocks of different lengths. `recv` and its arrays are looked at on the root
- *  only. In place if send == recv + recv_displs[root] on the root. Errors: as
- *  tutti_all_reduce(). */
-tutti_status tutti_gatherv(const void *send, size_t send_count, void *recv,
-                           const size_t *recv_counts, const size_t *recv_displs, tutti_dtype dtype,
-                           int32_t root, tutti_comm *comm, const tutti_options *options);
-
-/** tutti_scatter() of blocks of different lengths. `send` and its arrays are looked at on the root
- *  only. In place if recv == send + send_displs[root] on the root. Errors: as
- *  tutti_all_reduce(). */
-tutti_status tutti_scatterv(const void *send, const size_t *send_counts, const size_t *send_displs,
-                            void *recv, size_t recv_count, tutti_dtype dtype, int32_t root,
-                            tutti_comm *comm, const tutti_options *options);
-
-/** tutti_all_to_all() of blocks of different lengths: send_counts[d] elements at send_displs[d] of
- *  rank s arrive on rank d as recv_counts[s] elements at recv_displs[s]. Errors: as
- *  tutti_all_reduce(). */
-tutti_status tutti_all_to_allv(const void *send, const size_t *send_counts,
-                               const size_t *send_displs, void *recv, const size_t *recv_counts,
-                               const size_t *recv_displs, tutti_dtype dtype, tutti_comm *comm,
-                               const tutti_options *options);
-
 /* ---- Messages ------------------------------------------------------------------------------ */
 
 /** Sends `count` elements of `send` to rank `to`, which may be this one. Messages from one rank to
@@ -443,12 +400,7 @@ enum {
   TUTTI_SCATTER = 7,
   TUTTI_ALL_TO_ALL = 8,
   TUTTI_SCAN = 9,
-  TUTTI_EXCLUSIVE_SCAN = 10,
-  TUTTI_ALL_GATHERV = 11,
-  TUTTI_REDUCE_SCATTERV = 12,
-  TUTTI_GATHERV = 13,
-  TUTTI_SCATTERV = 14,
-  TUTTI_ALL_TO_ALLV = 15
+  TUTTI_EXCLUSIVE_SCAN = 10
 };
 
 /** One algorithm that could serve a call. */

@@ -86,8 +86,6 @@ std::string difference(const RanksCall& a, const RanksCall& b) {
   if (alike)
     why = a.call->algorithm != b.call->algorithm
               ? ", by another algorithm: TUTTI_ALGO or an option differs"
-          : a.call->hash == b.call->hash
-              ? ": the two give different counts for what one of them sends to the other"
               : ", one with a request, the other without";
   return text_of(a) + ", but " + text_of(b) + why;
 }
