@@ -165,8 +165,7 @@ tutti_status tutti_comm_duplicate(tutti_comm **child, tutti_comm *comm);
 tutti_status tutti_comm_free(tutti_comm *comm);
 
 /** The last failure on `comm`, or, for NULL, of any call of the calling thread. Names rank, call,
- *  peer and cause. Never NULL; valid until the next
- *  call on `comm` (by this thread). */
+ *  peer and cause. Never NULL; valid until the next call on `comm` (by this thread). */
 const char *tutti_error_text(const tutti_comm *comm);
 
 /** Stores the library's version, in the form of TUTTI_VERSION. */
